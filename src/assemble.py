@@ -1,0 +1,78 @@
+"""From a configuration to the objects it names: data, encoder, captioner, task."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from src.checkpoint import Checkpoint, fit_weights, read_checkpoint, require_own_targets, require_vocabulary
+from src.data.bottom_up import open_regions
+from src.data.datamodule import SPLITS, CaptionData
+from src.data.features import FeatureStore
+from src.decoding.decoder import with_vocabulary
+from src.errors import UserError
+from src.models.captioner import Captioner
+from src.models.encoders.cache import cache_features, fingerprint
+from src.models.encoders.encoder import Encoder
+from src.tasks.captioning import Captioning
+
+
+def build_task(config: DictConfig, plain: dict[str, Any]) -> tuple[Captioning, CaptionData]:
+    """The LightningModule and its data; weights from `config.ckpt` where it is given.
+
+    Args:
+        config: a composed training configuration.
+        plain: the same, resolved, as plain containers; it is stored in checkpoints.
+    """
+    checkpoint = read_checkpoint(config.ckpt) if config.ckpt else None
+    data: CaptionData = instantiate(config.data)
+    vocabulary = data.vocabulary
+    encoder: Encoder = instantiate(config.encoder)
+    captioner: Captioner = instantiate(config.model)(encoder=encoder, vocab_size=len(vocabulary))
+    if checkpoint:
+        require_vocabulary(vocabulary, checkpoint)
+        fit_weights(captioner, checkpoint)
+    attach(data, captioner.encoder)
+    task: Captioning = instantiate(config.task)(captioner=captioner, vocabulary=vocabulary, config=plain)
+    task.decoding = with_vocabulary(task.decoding, vocabulary)
+    if data.cache_features and task.tune_encoder:
+        raise UserError("task.tune_encoder trains on pixels, data.cache_features on stored features: turn one off")
+    return task, data
+
+
+def load_captioner(path: str) -> tuple[Captioner, Checkpoint]:
+    """The captioner of a checkpoint, in evaluation mode, built from the configuration stored in it."""
+    checkpoint = read_checkpoint(path)
+    stored = OmegaConf.create({name: checkpoint.config[name] for name in ("encoder", "model")})
+    require_own_targets(stored, checkpoint)
+    if "weights" in stored.encoder:
+        stored.encoder.weights = None  # they are in the checkpoint
+    encoder: Encoder = instantiate(stored.encoder)
+    captioner: Captioner = instantiate(stored.model)(encoder=encoder, vocab_size=len(checkpoint.vocabulary))
+    fit_weights(captioner, checkpoint)
+    return captioner.eval(), checkpoint
+
+
+def attach(data: CaptionData, encoder: Encoder) -> None:
+    """Tells the data how the encoder wants its pixels, or fills and opens the cache of its features.
+
+    Regions without a grid are not computed from pixels: `python -m src.prepare` has filled their cache.
+    """
+    if not data.cache_features:
+        data.use(encoder.preprocessing)
+        return
+    mark = fingerprint(encoder)
+    folder = feature_folder(data, encoder, mark)
+    files = {image.id: image.path for split in SPLITS for image in data.images(split)}
+    if encoder.grid is None:
+        data.use(encoder.preprocessing, open_regions(folder, mark, files))
+        return
+    broken = cache_features(encoder, files, folder, workers=data.num_workers)
+    data.use(encoder.preprocessing, FeatureStore(folder, mark))
+    data.drop({image_id: str(files[image_id]) for image_id in broken})
+
+
+def feature_folder(data: CaptionData, encoder: Encoder, mark: str) -> Path:
+    """Where the features of an encoder with the fingerprint `mark` are kept."""
+    return data.cache_dir / f"features-{type(encoder).__name__.lower()}-{mark[:12]}"

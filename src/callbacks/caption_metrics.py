@@ -1,0 +1,116 @@
+"""Scores the captions of every validation and test, once, on rank 0, whatever the number of processes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch.distributed as dist
+from pytorch_lightning.callbacks import Callback
+
+from src.data.datamodule import CaptionData
+from src.metrics.baselines import human_baseline, majority_caption
+from src.metrics.score import Metric
+from src.metrics.scorer import CaptionScorer, Scores
+
+
+class CaptionMetrics(Callback):
+    """Logs `<split>/<metric>` of freely written captions and keeps them for other callbacks.
+
+    Args:
+        val: metrics of each validation, quick ones.
+        test: metrics of the test.
+        cache_dir: where tokenised references are kept.
+        folder: the run directory; `predictions_<split>.json` is written to it after a test.
+        baselines: also score, in the test, a held-out reference and the most frequent training caption.
+
+    Attributes:
+        captions: image id → caption of the split scored last; on rank 0 of all processes.
+        scores: of the split scored last, on rank 0.
+    """
+
+    def __init__(
+        self, val: Sequence[Metric], test: Sequence[Metric], cache_dir: str, folder: str, baselines: bool = True
+    ):
+        self.scorers = {"val": CaptionScorer(val, cache_dir), "test": CaptionScorer(test, cache_dir)}
+        self.folder, self.baselines = Path(folder), baselines
+        self.captions: dict[int, str] = {}
+        self.scores = Scores()
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.captions = {}
+
+    def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.captions = {}
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        self.captions.update(outputs)
+
+    def on_test_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        self.captions.update(outputs)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._score(trainer, pl_module, "val")
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._score(trainer, pl_module, "test")
+
+    def _score(self, trainer: pl.Trainer, pl_module: pl.LightningModule, split: str) -> None:
+        self.captions = gather(self.captions)
+        logged: dict[str, float] = {}
+        if trainer.is_global_zero:
+            data: CaptionData = trainer.datamodule  # type: ignore[attr-defined]
+            references = data.references(split)
+            self.scores = self.scorers[split].score(self.captions, references)
+            logged = dict(self.scores.corpus)
+            if split == "test" and self.baselines:
+                logged |= self._baselines(data)
+            if split == "test":
+                self._write(references, split)
+        logged = broadcast(logged)
+        pl_module.log_dict({f"{split}/{name}": value for name, value in logged.items()}, rank_zero_only=False)
+
+    def _baselines(self, data: CaptionData) -> dict[str, float]:
+        references = {i: refs for i, refs in data.references("test").items() if i in self.captions}
+        scorer = self.scorers["val"]
+        human = human_baseline(references, scorer)
+        said = majority_caption(caption for image in data.images("train") for caption in image.captions)
+        majority = scorer.score(dict.fromkeys(references, said), references)
+        return {f"{name}_human": value for name, value in human.corpus.items()} | {
+            f"{name}_majority": value for name, value in majority.corpus.items()
+        }
+
+    def _write(self, references: Mapping[int, Sequence[str]], split: str) -> None:
+        records = [
+            {
+                "image_id": i,
+                "caption": caption,
+                "references": references[i],
+                "scores": {name: values[i] for name, values in self.scores.per_image.items() if i in values},
+            }
+            for i, caption in sorted(self.captions.items())
+        ]
+        (self.folder / f"predictions_{split}.json").write_text(json.dumps(records, indent=1))
+
+
+def gather(captions: dict[int, str]) -> dict[int, str]:
+    """The captions of all processes, each image once: samplers pad their shares by repeating images."""
+    if not dist.is_initialized():
+        return captions
+    parts: list[dict[int, str]] = [{} for _ in range(dist.get_world_size())]
+    dist.all_gather_object(parts, captions)
+    return {image_id: caption for part in parts for image_id, caption in part.items()}
+
+
+def broadcast(values: dict[str, float]) -> dict[str, float]:
+    """Rank 0's values, on every process."""
+    if not dist.is_initialized():
+        return values
+    box = [values]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]

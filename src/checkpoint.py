@@ -1,0 +1,99 @@
+"""Checkpoints: finding, reading and fitting them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from src.data.images import Preprocessing
+from src.data.vocabulary import Vocabulary
+from src.errors import UserError
+
+
+@dataclass
+class Checkpoint:
+    """What any door needs of a checkpoint: plain containers and tensors, nothing pickled.
+
+    path: the file. config: the run's resolved configuration. weights: of the model inside the LightningModule.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    weights: dict[str, Tensor]
+    vocabulary: Vocabulary
+    preprocessing: Preprocessing
+
+
+def read_checkpoint(path: str | Path, module: str = "captioner") -> Checkpoint:
+    """A checkpoint's contents, with `weights_only=True`: pickled code is refused.
+
+    Args:
+        path: of a `.ckpt`.
+        module: name of the model inside the LightningModule.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"there is no checkpoint {path}: train one with `python -m src.train experiment=NAME`")
+    try:
+        raw = torch.load(path, "cpu", weights_only=True)
+        weights = {k.removeprefix(f"{module}."): v for k, v in raw["state_dict"].items() if k.startswith(f"{module}.")}
+        preprocessing = Preprocessing.from_dict(raw["preprocessing"])
+        return Checkpoint(path, raw["config"], weights, Vocabulary(raw["vocabulary"]), preprocessing)
+    except Exception as error:  # torch raises many kinds for a truncated or foreign file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} is not a whole checkpoint of a {module} ({reason}): train again") from error
+
+
+def fit_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Loads the weights; UserError, naming the first that differs, where the architecture is another."""
+    wanted, given = model.state_dict(), checkpoint.weights
+    problem = _difference(wanted, given)
+    if problem:
+        raise UserError(
+            f"{checkpoint.path} does not fit this model ({problem}): "
+            "use the model, encoder and sizes that it was trained with"
+        )
+    model.load_state_dict(given)
+
+
+def require_vocabulary(own: Vocabulary, checkpoint: Checkpoint) -> None:
+    """UserError where a data set's vocabulary is not the checkpoint's."""
+    if own.words != checkpoint.vocabulary.words:
+        raise UserError(
+            f"{checkpoint.path} has a vocabulary of {len(checkpoint.vocabulary)} words that is not this data's "
+            f"({len(own)} words): use the data set and data.min_count that it was trained with"
+        )
+
+
+def require_own_targets(config: DictConfig, checkpoint: Checkpoint) -> None:
+    """UserError where a checkpoint's configuration names code that is not this project's: it would be called."""
+    text = OmegaConf.to_yaml(config)
+    foreign = [target for target in re.findall(r"_target_: *(\S+)", text) if not target.startswith("src.")]
+    if foreign:
+        raise UserError(f"{checkpoint.path} asks for {foreign[0]}, which is not part of this project: not loaded")
+
+
+def newest(folder: Path) -> Path:
+    """The checkpoint to continue from: `last.ckpt` in a run directory."""
+    last = folder / "checkpoints" / "last.ckpt"
+    if not last.exists():
+        raise UserError(f"{folder} holds no checkpoints/last.ckpt: the run ended before its first one; start it anew")
+    return last
+
+
+def _difference(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    missing, extra = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
+    shapes = [name for name in wanted.keys() & given.keys() if wanted[name].shape != given[name].shape]
+    if missing:
+        return f"it lacks {missing[0]}"
+    if extra:
+        return f"it has {extra[0]}, which the model lacks"
+    if shapes:
+        name = min(shapes)
+        return f"{name} is {tuple(given[name].shape)}, the model has {tuple(wanted[name].shape)}"
+    return ""

@@ -1,0 +1,1 @@
+"""What flows: images, captions, batches, vocabularies and the files they come from."""

@@ -1,0 +1,31 @@
+"""What a data loader yields.
+
+B batch, K captions per image, T tokens, R regions, D encoder features.
+"""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass
+class CaptionBatch:
+    """Images (as pixels or as cached encoder features) and their reference captions.
+
+    image_ids: (B,) int64.
+    captions: (B, K, T) int64, `<start> w1 … wn <end> <pad>…`; captions beyond an image's own count are all `<pad>`.
+    images: (B, 3, H, W) normalised pixels, or None where `regions` stands in for them.
+    regions: (B, R, D) encoder features, or None.
+    mask: (B, R) bool, True where a region is real; None when all are.
+    broken: names of image files that could not be read and were replaced by their neighbours.
+    """
+
+    image_ids: Tensor
+    captions: Tensor
+    images: Tensor | None = None
+    regions: Tensor | None = None
+    mask: Tensor | None = None
+    broken: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.image_ids)

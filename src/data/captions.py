@@ -1,0 +1,26 @@
+"""Captioned images as every reader gives them, and how a caption becomes words."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_TOKEN = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*|n't|'(?:s|m|re|ve|ll|d)\b")
+_CONTRACTION = re.compile(r"n['’]t\b")
+
+
+@dataclass(frozen=True)
+class CaptionedImage:
+    """One photo: its id in the data set's own files, where it lies, and its reference captions."""
+
+    id: int
+    path: Path
+    captions: tuple[str, ...]
+
+
+def words(caption: str) -> list[str]:
+    """The lower-case words of a caption, without punctuation; contractions split as the Penn Treebank does.
+
+    >>> words("A dog isn't on the man's T-shirt.")
+    ['a', 'dog', 'is', "n't", 'on', 'the', 'man', "'s", 't-shirt']
+    """
+    return _TOKEN.findall(_CONTRACTION.sub(" n't", caption.lower().replace("’", "'")))

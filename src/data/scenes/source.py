@@ -1,0 +1,24 @@
+"""The Scenes world as a captioned data set, drawn when it is first read."""
+
+from pathlib import Path
+
+from src.data.captions import CaptionedImage
+from src.data.coco import Coco2017
+from src.data.scenes.write import build_scenes
+
+
+class Scenes(Coco2017):
+    """Scenes in COCO 2017 layout, with splits of their own: train and val biased, test not.
+
+    Args:
+        root: folder, drawn on first use.
+        seed, size, counts: as `build_scenes` takes them.
+    """
+
+    def __init__(self, root: str, seed: int = 0, size: int = 80, counts: dict[str, int] | None = None):
+        super().__init__(root, train=None, val=None)
+        self.seed, self.size, self.counts = seed, size, counts
+
+    def read(self, split: str) -> list[CaptionedImage]:
+        build_scenes(Path(self.root), self.seed, self.size, None if self.counts is None else dict(self.counts))
+        return super().read(split)

@@ -1,0 +1,1 @@
+"""How words are chosen from a captioner's distributions."""

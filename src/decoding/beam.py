@@ -1,0 +1,38 @@
+"""Beam search."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from src.decoding.decoder import Decoded, Filter, Stepper
+from src.decoding.length_penalty import LengthPenalty, unpenalised
+from src.decoding.search import Search
+
+
+@dataclass
+class Beam:
+    """The `width` best captions that a beam of `width` live hypotheses meets (see `search`). Width 1 without length
+    penalty is greedy decoding.
+
+    Args:
+        width: K, live hypotheses per image, and captions returned.
+        length_penalty: `Wu`, `Average`, or None: captions are ranked by the sum of log-probabilities.
+        max_length: tokens at most, `<end>` included.
+        filters: what words are forbidden.
+    """
+
+    width: int = 3
+    length_penalty: LengthPenalty | None = None
+    max_length: int = 20
+    filters: Sequence[Filter] = ()
+
+    def __post_init__(self) -> None:
+        penalty = self.length_penalty or unpenalised
+        self._search = Search(self.width, 1, 0.0, penalty, self.max_length, self.filters)
+
+    @torch.no_grad()
+    def __call__(self, captioner: Stepper, features: Any) -> Decoded:
+        """Features of B images → Decoded with n = `width`."""
+        return self._search(captioner, features)

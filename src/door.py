@@ -1,0 +1,104 @@
+"""What the four doors share: how a command line becomes a configuration, and an error one line.
+
+A run directory is Hydra's own output directory, or that of the run which `resume=` continues.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.table import Table
+
+from src.errors import UserError
+
+CONF = str(Path(__file__).parents[1] / "conf")
+
+
+def run_id(folder: str) -> str:
+    """A W&B run id that is the same each time a run directory is resumed."""
+    path = Path(folder).absolute()
+    return "-".join(path.parts[-3:]) + "-" + hashlib.blake2b(str(path).encode(), digest_size=3).hexdigest()
+
+
+OmegaConf.register_new_resolver("first", lambda *values: next((v for v in values if v is not None), None))
+OmegaConf.register_new_resolver("not", lambda value: not value)
+OmegaConf.register_new_resolver("run_id", run_id)
+OmegaConf.register_new_resolver("offline", lambda: os.environ.get("WANDB_MODE", "offline") != "online")
+
+
+def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Decorates the main function of a door: composes `conf/<config_name>.yaml` with the command line and calls it.
+
+    Errors of the user, of the configuration and of the command line end in one line on stderr and exit status 1;
+    anything else is a defect and keeps its stack trace. Ctrl-C exits with 130.
+    """
+
+    def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        composed = hydra.main(version_base="1.3", config_path=CONF, config_name=config_name)(main)
+
+        def run() -> None:
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the handlers below instead of Hydra's own
+            try:
+                composed()
+            except (UserError, HydraException, OmegaConfBaseException) as error:
+                sys.exit(f"error: {one_line(error)}")
+            except KeyboardInterrupt:
+                sys.exit(130)
+
+        return run
+
+    return decorate
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error, or of the user's error inside it, on one line."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UserError):
+        cause = cause.__cause__ or cause.__context__
+    return " ".join(str(cause or error).split())
+
+
+def run_dir() -> Path:
+    """This run's directory, made where absent."""
+    path = Path(HydraConfig.get().runtime.output_dir)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def save_config(config: DictConfig, folder: Path) -> dict[str, Any]:
+    """Writes the resolved `config.yaml`; returns it as plain containers."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+    return {str(key): value for key, value in plain.items()}
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A text file, written under another name and renamed: whole or not there at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def finish(metrics: Mapping[str, float], folder: Path) -> None:
+    """Writes `metrics.json` and prints, as the door's last lines, the table of metrics and the run directory."""
+    numbers = {name: float(value) for name, value in sorted(metrics.items())}
+    write_whole(folder / "metrics.json", json.dumps(numbers, indent=2) + "\n")
+    table = Table("metric", "value")
+    for name, value in numbers.items():
+        table.add_row(name, f"{value:.4f}")
+    logging.shutdown()
+    console = Console()
+    console.print(table)
+    print(folder)

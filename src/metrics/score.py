@@ -1,0 +1,46 @@
+"""What a caption metric is: a call from tokenised captions to named scores."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple, Protocol
+
+log = logging.getLogger(__name__)
+
+Hypotheses = Mapping[int, str]
+"""image id → one tokenised caption, tokens joined by single spaces; it may be empty."""
+
+References = Mapping[int, Sequence[str]]
+"""image id → its tokenised reference captions, at least one."""
+
+
+class Score(NamedTuple):
+    """A corpus score and, where the metric has them, scores per image id."""
+
+    corpus: float
+    per_image: dict[int, float] | None = None
+
+
+class Metric(Protocol):
+    """Anything that scores captions. `names` are those of the scores that a call returns."""
+
+    names: Sequence[str]
+
+    def __call__(self, hypotheses: Hypotheses, references: References) -> dict[str, Score]:
+        """Score every hypothesis against the references of the same id; raises Unavailable without its tool."""
+        ...
+
+
+class Unavailable(Exception):
+    """A metric cannot be had here: its tool is missing or broke. Costs that metric alone, never a run."""
+
+    def __init__(self, reason: str, remedy: str):
+        super().__init__(f"{reason}; {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Log a warning the first time this process meets it."""
+    log.warning(message)

@@ -1,0 +1,1 @@
+"""nn.Modules that know nothing of Lightning, Hydra or W&B."""

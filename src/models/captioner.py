@@ -1,0 +1,171 @@
+"""The one contract of every captioner: encode, start, step.
+
+Teacher forcing, scheduled sampling, every decoding and every explanation go through `embed`, `drive`, `advance` and
+`head`, the four parts of `step`; there is no second forward.
+
+B batch, K rows (captions, beams, samples) per image, N = B·K rows, image-major: row n belongs to image n // K.
+T words, V vocabulary, R regions, D encoder features, H hidden, E embedding, A attention width,
+G width of the first LSTM's gates.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from src.data.batch import CaptionBatch
+from src.models.encoders.encoder import Encoder
+from src.models.relevance import share
+
+State = tuple[Tensor, ...]
+"""Recurrent state: tensors of leading dimension N."""
+
+
+@dataclass
+class Features:
+    """All that depends on the image alone, computed once per image.
+
+    values: (B, R, ·) what attention sums. keys: (B, R, A) what attention compares. pooled: (B, ·) the whole image.
+    mask: (B, R) bool, True where a region is real, or None when all are.
+    """
+
+    values: Tensor
+    keys: Tensor
+    pooled: Tensor
+    mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class Cell(NamedTuple):
+    """What one recurrent step leaves: output (N, H) before the vocabulary, attention (N, R), sentinel β (N,), state."""
+
+    output: Tensor
+    attention: Tensor
+    sentinel: Tensor | None
+    state: State
+
+
+class Step(NamedTuple):
+    """logits (N, V); attention (N, R), sums to 1 − β over real regions; sentinel β (N,) or None; state."""
+
+    logits: Tensor
+    attention: Tensor
+    sentinel: Tensor | None
+    state: State
+
+
+class Unrolled(NamedTuple):
+    """A whole teacher-forced caption: logits (N, T, V), attention (N, T, R), sentinel (N, T) or None."""
+
+    logits: Tensor
+    attention: Tensor
+    sentinel: Tensor | None
+
+
+def select(state: State, rows: Tensor) -> State:
+    """The state of the given rows (M,) int64: beams re-ordered, or each image's state repeated for K rows."""
+    return tuple(part.index_select(0, rows) for part in state)
+
+
+def repeat(state: State, times: int) -> State:
+    """The state with each row repeated, image-major: (B, ·) → (B·times, ·)."""
+    return state if times == 1 else tuple(part.repeat_interleave(times, 0) for part in state)
+
+
+def rows(image: Tensor, like: Tensor) -> Tensor:
+    """A per-image tensor (B, …) repeated for the rows of `like` (N, …), image-major: (N, …)."""
+    times = len(like) // len(image)
+    return image if times == 1 else image.repeat_interleave(times, 0)
+
+
+class Captioner(nn.Module):
+    """Base of the four captioners. A subclass supplies `project`, `start`, `drive` and `advance`.
+
+    Args:
+        encoder: pixels to regions.
+        vocab_size: V.
+        embed_dim: E.
+        output_dim: width of what `advance` gives to the vocabulary layer.
+        dropout: probability before the vocabulary layer.
+    """
+
+    def __init__(self, encoder: Encoder, vocab_size: int, embed_dim: int, output_dim: int, dropout: float):
+        super().__init__()
+        self.encoder = encoder
+        self.embedding = nn.Embedding(vocab_size, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.vocabulary_layer = nn.Linear(output_dim, vocab_size)
+        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+
+    def project(self, regions: Tensor, mask: Tensor | None = None) -> Features:
+        """Encoder regions (B, R, D) and mask (B, R) → Features."""
+        raise NotImplementedError
+
+    def start(self, features: Features) -> State:
+        """The state before the first word, one row per image."""
+        raise NotImplementedError
+
+    def drive(self, embedded: Tensor) -> Tensor:
+        """Embedded words (…, E) → what depends on the word alone (…, G), so that it is batched over T."""
+        raise NotImplementedError
+
+    def advance(self, word: Tensor, state: State, features: Features) -> Cell:
+        """One recurrent step on driven words (N, G): all of a step but the vocabulary layer."""
+        raise NotImplementedError
+
+    def encode(self, images: Tensor) -> Features:
+        """Images (B, 3, H, W) → Features."""
+        return self.project(*self.encoder(images))
+
+    def features(self, batch: CaptionBatch) -> Features:
+        """Features of a batch, from its pixels or from the encoder features that stand in for them."""
+        if batch.images is not None:
+            return self.encode(batch.images)
+        assert batch.regions is not None, "a batch holds images or regions"
+        return self.project(batch.regions.to(self.embedding.weight.dtype), batch.mask)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Tokens (…) int64 → embedded words (…, E)."""
+        return self.embedding(tokens)
+
+    def head(self, output: Tensor) -> Tensor:
+        """Outputs (…, H) → logits (…, V)."""
+        return share(self.vocabulary_layer(self.dropout(output)))
+
+    def step(self, tokens: Tensor, state: State, features: Features) -> Step:
+        """One word further: tokens (N,) int64, N a multiple of the B images of `features`."""
+        output, attention, sentinel, state = self.advance(self.drive(self.embed(tokens)), state, features)
+        return Step(self.head(output), attention, sentinel, state)
+
+    def unroll(self, tokens: Tensor, features: Features, sampling: float = 0.0) -> Unrolled:
+        """Teacher forcing: `step` over given tokens, with embedding and vocabulary products batched over T.
+
+        Args:
+            tokens: (N, T) int64 input words, `<start>` first.
+            features: of B images, N a multiple of B.
+            sampling: scheduled sampling (Bengio et al. 2015): probability, in [0, 1], that an input word after
+                `<start>` is replaced by one drawn from the model's own distribution of the step before.
+        """
+        state = repeat(self.start(features), len(tokens) // len(features))
+        words = self.drive(self.embed(tokens))
+        outputs, attentions, sentinels = [], [], []
+        for t in range(tokens.shape[1]):
+            word = words[:, t]
+            if sampling > 0 and t > 0:
+                word = self._sample_input(word, outputs[-1], sampling)
+            output, attention, sentinel, state = self.advance(word, state, features)
+            outputs.append(output)
+            attentions.append(attention)
+            sentinels.append(sentinel)
+        found = [sentinel for sentinel in sentinels if sentinel is not None]
+        sentinel = torch.stack(found, 1) if found else None
+        return Unrolled(self.head(torch.stack(outputs, 1)), torch.stack(attentions, 1), sentinel)
+
+    def _sample_input(self, word: Tensor, previous: Tensor, probability: float) -> Tensor:
+        with torch.no_grad():
+            drawn = self.head(previous).softmax(-1).multinomial(1).squeeze(1)
+            replace = torch.rand(len(word), 1, device=word.device) < probability
+        return torch.where(replace, self.drive(self.embed(drawn)), word)

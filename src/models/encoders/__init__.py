@@ -1,0 +1,1 @@
+"""Image encoders: pixels to a set of region features."""

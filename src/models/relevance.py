@@ -1,0 +1,51 @@
+"""The marks through which layer-wise relevance propagation (LRP) acts on a model.
+
+With every gate and attention weight constant, every linear map and sum followed by `share`, and tanh treated as the
+identity, relevance of any leaf is gradient × input: Algorithm 1 of Sun et al. 2020 in one backward. Outside `lrp()`
+the marks are the plain functions.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor
+
+_epsilon: ContextVar[float | None] = ContextVar("epsilon", default=None)
+
+
+@contextmanager
+def lrp(epsilon: float = 0.01) -> Iterator[None]:
+    """Within this context gradients are relevance ratios: gradient × input of a leaf is its relevance (ε-rule)."""
+    token = _epsilon.set(epsilon)
+    try:
+        yield
+    finally:
+        _epsilon.reset(token)
+
+
+def gate(x: Tensor) -> Tensor:
+    """`x`; under LRP a constant, so that the signal it multiplies takes all the relevance."""
+    return x if _epsilon.get() is None else x.detach()
+
+
+def share(y: Tensor) -> Tensor:
+    """`y`, a linear map or a sum; under LRP its relevance is shared by the ε-rule: gradient · y / (y + ε·sign y)."""
+    epsilon = _epsilon.get()
+    if epsilon is None or not y.requires_grad:
+        return y
+    value = y.detach()
+    ratio = value / torch.where(value >= 0, value + epsilon, value - epsilon)
+    y = y.view_as(y)
+    y.register_hook(lambda gradient: gradient * ratio)
+    return y
+
+
+def tanh(x: Tensor) -> Tensor:
+    """tanh; under LRP the identity rule, as the constant ratio tanh(x) / x (1 at 0)."""
+    if _epsilon.get() is None:
+        return torch.tanh(x)
+    value = x.detach()
+    ratio = torch.where(value == 0, torch.ones_like(value), torch.tanh(value) / torch.where(value == 0, 1, value))
+    return x * ratio

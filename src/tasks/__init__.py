@@ -1,0 +1,1 @@
+"""LightningModules: the training procedure and nothing else."""

@@ -1,0 +1,148 @@
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from src.data.images import Preprocessing, imagenet_preprocessing, load_image
+from src.errors import UserError
+
+RED = (220, 30, 10)
+
+
+def saved(image: Image.Image, path: Path, **options) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def pixel(image: Image.Image, x: int = 4, y: int = 4) -> tuple[int, ...]:
+    assert image.mode == "RGB"
+    return image.getpixel((x, y))
+
+
+def close(actual, expected, tolerance=3) -> bool:
+    return max(abs(a - b) for a, b in zip(actual, expected, strict=True)) <= tolerance
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp", ".tif"])
+def test_rgb_files_keep_their_colour(tmp_path, suffix):
+    path = saved(Image.new("RGB", (8, 8), RED), tmp_path / f"a{suffix}")
+    assert close(pixel(load_image(path)), RED, tolerance=8)
+
+
+def test_grayscale_and_one_bit_become_equal_channels(tmp_path):
+    assert pixel(load_image(saved(Image.new("L", (8, 8), 77), tmp_path / "l.png"))) == (77, 77, 77)
+    assert pixel(load_image(saved(Image.new("1", (8, 8), 1), tmp_path / "1.png"))) == (255, 255, 255)
+
+
+def test_cmyk_jpeg_keeps_its_colour(tmp_path):
+    path = saved(Image.new("RGB", (8, 8), RED).convert("CMYK"), tmp_path / "cmyk.jpg", quality=95)
+    assert close(pixel(load_image(path)), RED, tolerance=8)
+
+
+def test_palette_keeps_its_colour(tmp_path):
+    path = saved(Image.new("RGB", (8, 8), RED).convert("P", palette=Image.Palette.ADAPTIVE), tmp_path / "p.gif")
+    assert close(pixel(load_image(path)), RED)
+
+
+def test_transparency_is_laid_on_white(tmp_path):
+    half = saved(Image.new("RGBA", (8, 8), (*RED, 128)), tmp_path / "rgba.png")
+    assert close(pixel(load_image(half)), [round(c * 128 / 255 + 127) for c in RED])
+    clear = saved(Image.new("LA", (8, 8), (10, 0)), tmp_path / "la.png")
+    assert pixel(load_image(clear)) == (255, 255, 255)
+
+
+def test_transparent_palette_entry_is_laid_on_white(tmp_path):
+    image = Image.new("P", (8, 8), 0)
+    image.putpalette([*RED, 0, 0, 255])
+    image.putpixel((4, 4), 1)
+    loaded = load_image(saved(image, tmp_path / "p.png", transparency=0))
+    assert (pixel(loaded), pixel(loaded, 0, 0)) == ((0, 0, 255), (255, 255, 255))
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
+    values = np.full((8, 8), 257 * 100, np.uint16)
+    assert pixel(load_image(saved(Image.fromarray(values), tmp_path / "16.png"))) == (100, 100, 100)
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    image = Image.new("RGB", (16, 8), "black")
+    image.paste((255, 255, 255), (0, 0, 8, 8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90° clockwise to see it upright
+    loaded = load_image(saved(image, tmp_path / "turned.jpg", exif=exif, quality=95))
+    assert loaded.size == (8, 16)
+    assert close(pixel(loaded, 4, 2), (255, 255, 255)) and close(pixel(loaded, 4, 13), (0, 0, 0))
+
+
+def test_missing_file_names_itself(tmp_path):
+    with pytest.raises(UserError, match=r"no image .*gone\.jpg"):
+        load_image(tmp_path / "gone.jpg")
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "TIFF"])
+def test_truncated_file_names_itself(tmp_path, form):
+    buffer = BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, form)
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    with pytest.raises(UserError, match=r"cut\.jpg cannot be read"):
+        load_image(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"\x00" * 40])
+def test_what_is_no_image_names_itself(tmp_path, content):
+    path = tmp_path / "text.png"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"text\.png cannot be read"):
+        load_image(path)
+
+
+def test_floating_point_pixels_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no known range"):
+        load_image(saved(Image.fromarray(np.ones((8, 8), np.float32)), tmp_path / "f.tif"))
+
+
+def test_preprocessing_normalises_and_inverse_restores():
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    preprocessing = imagenet_preprocessing(32)
+    tensor = preprocessing(Image.fromarray(noise))
+    assert tensor.shape == (3, 32, 32) and tensor.dtype == torch.float32 and tensor.is_contiguous()
+    expected = (noise / 255 - np.array(preprocessing.mean)) / np.array(preprocessing.std)
+    assert np.allclose(tensor.permute(1, 2, 0).numpy(), expected, atol=1e-5)
+    restored = preprocessing.inverse(torch.stack([tensor, tensor]))[1].permute(1, 2, 0).numpy()
+    assert np.allclose(restored, noise / 255, atol=1e-6)
+
+
+def test_preprocessing_resizes_without_cropping():
+    image = Image.new("RGB", (60, 20), "black")
+    image.paste((255, 255, 255), (0, 0, 6, 20))  # the left tenth
+    tensor = Preprocessing(40, (0.0,) * 3, (1.0,) * 3)(image)
+    assert tensor.shape == (3, 40, 40)
+    assert tensor[:, :, :3].min() > 0.9 and tensor[:, :, 6:].max() < 0.1
+
+
+def test_resizing_averages_fine_detail():
+    checker = np.indices((128, 128)).sum(0) % 2 * 255
+    image = Image.fromarray(checker.astype(np.uint8)).convert("RGB")
+    inside = Preprocessing(32, (0.0,) * 3, (1.0,) * 3)(image)[:, 4:-4, 4:-4]
+    assert (inside - 0.5).abs().max() < 0.02
+
+
+def test_preprocessing_survives_plain_containers():
+    preprocessing = Preprocessing(80, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    values = preprocessing.to_dict()
+    assert values == {"size": 80, "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    assert Preprocessing.from_dict(values) == preprocessing
+
+
+@pytest.mark.photos
+def test_every_photo_of_the_small_set_loads():
+    folder = Path("../shared/data/coco_small/val2017")
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here")
+    photos = sorted(folder.glob("*.jpg"))[:100]
+    assert all(load_image(photo).mode == "RGB" for photo in photos) and photos

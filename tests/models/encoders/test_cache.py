@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from src.data.features import FeatureStore, StaleCache
+from src.data.images import load_image
+from src.errors import UserError
+from src.models.encoders.cache import cache_features, fingerprint
+from src.models.encoders.efficientnet_lite0 import EfficientNetLite0
+from src.models.encoders.regions import RegionFeatures
+from src.models.encoders.scenes_cnn import ScenesCNN
+
+
+@pytest.fixture
+def encoder() -> ScenesCNN:
+    torch.manual_seed(0)
+    return ScenesCNN((8, 12), 16)
+
+
+@pytest.fixture
+def photos(tmp_path) -> dict[int, Path]:
+    random, paths = np.random.default_rng(0), {}
+    for image_id in (5, 3, 9, 11, 2):
+        paths[image_id] = tmp_path / f"{image_id}.png"
+        Image.fromarray(random.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(paths[image_id])
+    return paths
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_store_holds_what_the_encoder_gives(encoder, photos, tmp_path, workers):
+    encoder.train()
+    assert cache_features(encoder, photos, tmp_path / "cache", batch_size=2, workers=workers) == []
+    assert encoder.training
+    store = FeatureStore(tmp_path / "cache", fingerprint(encoder))
+    assert store.ids == list(photos) and store.shape == (64, 12)
+    encoder.eval()
+    for image_id, path in photos.items():
+        with torch.no_grad():
+            expected = encoder(encoder.preprocessing(load_image(path))[None]).values[0]
+        assert np.allclose(store[image_id], expected, rtol=2e-3, atol=1e-4)
+
+
+def test_broken_images_are_reported_and_left_out(encoder, photos, tmp_path):
+    photos[9].write_bytes(photos[9].read_bytes()[:200])
+    photos[7] = tmp_path / "gone.png"
+    assert cache_features(encoder, photos, tmp_path / "cache", batch_size=2) == [9, 7]
+    store = FeatureStore(tmp_path / "cache")
+    assert store.ids == [5, 3, 11, 2]
+
+
+def test_a_second_call_computes_only_what_is_missing(encoder, photos, tmp_path):
+    first = dict(list(photos.items())[:3])
+    cache_features(encoder, first, tmp_path / "cache")
+    seen = []
+    encoder.register_forward_hook(lambda module, args, output: seen.append(len(args[0])))
+    cache_features(encoder, photos, tmp_path / "cache")
+    assert seen == [2] and FeatureStore(tmp_path / "cache").ids == list(photos)
+
+
+def test_another_encoder_makes_the_cache_stale_and_rebuilds_it(encoder, photos, tmp_path):
+    cache_features(encoder, photos, tmp_path / "cache")
+    other = ScenesCNN((8, 12), 16)
+    with pytest.raises(StaleCache, match="another encoder"):
+        FeatureStore(tmp_path / "cache", fingerprint(other))
+    cache_features(other, photos, tmp_path / "cache")
+    assert len(FeatureStore(tmp_path / "cache", fingerprint(other))) == len(photos)
+
+
+def test_regions_without_a_grid_are_refused(photos, tmp_path):
+    with pytest.raises(UserError, match="prepare them as files"):
+        cache_features(RegionFeatures(), photos, tmp_path / "cache")
+
+
+def test_fingerprint_is_of_weights_grid_and_preprocessing(encoder):
+    before = fingerprint(encoder)
+    assert before == fingerprint(encoder) and len(before) == 32
+    encoder(torch.randn(2, 3, 16, 16))  # moves BatchNorm's running statistics
+    after = fingerprint(encoder)
+    assert after != before
+    with torch.no_grad():
+        encoder.features[0].weight[0, 0, 0, 0] += 1e-3
+    assert fingerprint(encoder) != after
+    torch.manual_seed(0)
+    larger = ScenesCNN((8, 12), 32)
+    assert fingerprint(larger) != before
+    torch.manual_seed(0)
+    assert fingerprint(ScenesCNN((8, 12), 16)) == before
+
+
+def test_fingerprint_of_a_loaded_file_is_that_of_the_source(tmp_path):
+    source = EfficientNetLite0(None, fuse=True, image_size=32)
+    state = {key: value for key, value in source.state_dict().items() if not key.endswith("num_batches_tracked")}
+    torch.save(state, tmp_path / "w.pth")
+    assert fingerprint(EfficientNetLite0(str(tmp_path / "w.pth"), image_size=32)) == fingerprint(source)
