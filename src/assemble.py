@@ -10,12 +10,14 @@ from src.checkpoint import Checkpoint, fit_weights, read_checkpoint, require_own
 from src.data.bottom_up import open_regions
 from src.data.datamodule import SPLITS, CaptionData
 from src.data.features import FeatureStore
-from src.decoding.decoder import with_vocabulary
+from src.data.vocabulary import Vocabulary
 from src.errors import UserError
 from src.models.captioner import Captioner
 from src.models.encoders.cache import cache_features, fingerprint
 from src.models.encoders.encoder import Encoder
+from src.models.ensemble import Ensemble
 from src.tasks.captioning import Captioning
+from src.tasks.writer import Writer
 
 
 def build_task(config: DictConfig, plain: dict[str, Any]) -> tuple[Captioning, CaptionData]:
@@ -35,10 +37,43 @@ def build_task(config: DictConfig, plain: dict[str, Any]) -> tuple[Captioning, C
         fit_weights(captioner, checkpoint)
     attach(data, captioner.encoder)
     task: Captioning = instantiate(config.task)(captioner=captioner, vocabulary=vocabulary, config=plain)
-    task.decoding = with_vocabulary(task.decoding, vocabulary)
     if data.cache_features and task.tune_encoder:
         raise UserError("task.tune_encoder trains on pixels, data.cache_features on stored features: turn one off")
     return task, data
+
+
+def build_evaluation(config: DictConfig) -> tuple[Writer, CaptionData, DictConfig]:
+    """What evaluates `config.ckpt`, a path or, for an ensemble, a list of paths.
+
+    Data and decoding are those of the (first) checkpoint's run, with the values that `config` gives in their place.
+    Returns the module, the data, and the configuration completed by the checkpoint's.
+    """
+    paths = [config.ckpt] if isinstance(config.ckpt, str) else list(config.ckpt)
+    loaded = [load_captioner(path) for path in paths]
+    captioners, checkpoints = [model for model, _ in loaded], [checkpoint for _, checkpoint in loaded]
+    merged = complete(config, checkpoints[0].config)
+    encoder, vocabulary = captioners[0].encoder, checkpoints[0].vocabulary
+    model: Captioner | Ensemble = captioners[0]
+    if len(captioners) > 1:
+        model = Ensemble(captioners, [checkpoint.vocabulary for checkpoint in checkpoints])
+        merged.data.cache_features &= len({fingerprint(member.encoder) for member in captioners}) == 1
+    data: CaptionData = instantiate(merged.data)
+    data.evaluated = config.split
+    attach(data, encoder, vocabulary)
+    return Writer(model, vocabulary, instantiate(merged.decoding)), data, merged
+
+
+def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
+    """`config` with the run's own data and decoding wherever it says null."""
+    merged = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
+    assert isinstance(merged, DictConfig)
+    merged.decoding = config.decoding or own["decoding"]
+    if "_target_" not in config.data:
+        given = {name: value for name, value in config.data.items() if value is not None}
+        merged.data = OmegaConf.merge(own["data"], given)
+        if "root" in given and "root" in merged.data.source:
+            merged.data.source.root = given["root"]
+    return merged
 
 
 def load_captioner(path: str) -> tuple[Captioner, Checkpoint]:
@@ -54,22 +89,22 @@ def load_captioner(path: str) -> tuple[Captioner, Checkpoint]:
     return captioner.eval(), checkpoint
 
 
-def attach(data: CaptionData, encoder: Encoder) -> None:
+def attach(data: CaptionData, encoder: Encoder, vocabulary: Vocabulary | None = None) -> None:
     """Tells the data how the encoder wants its pixels, or fills and opens the cache of its features.
 
     Regions without a grid are not computed from pixels: `python -m src.prepare` has filled their cache.
     """
     if not data.cache_features:
-        data.use(encoder.preprocessing)
+        data.use(encoder.preprocessing, vocabulary=vocabulary)
         return
     mark = fingerprint(encoder)
     folder = feature_folder(data, encoder, mark)
     files = {image.id: image.path for split in SPLITS for image in data.images(split)}
     if encoder.grid is None:
-        data.use(encoder.preprocessing, open_regions(folder, mark, files))
+        data.use(encoder.preprocessing, open_regions(folder, mark, files), vocabulary)
         return
     broken = cache_features(encoder, files, folder, workers=data.num_workers)
-    data.use(encoder.preprocessing, FeatureStore(folder, mark))
+    data.use(encoder.preprocessing, FeatureStore(folder, mark), vocabulary)
     data.drop({image_id: str(files[image_id]) for image_id in broken})
 
 

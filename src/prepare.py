@@ -65,7 +65,7 @@ def write_splits(data: CaptionData) -> None:
 def describe(data: CaptionData) -> Table:
     """Split → images, captions, words, and the share of these words that are in the vocabulary (built if need be)."""
     vocabulary = data.corpus.vocabulary
-    about = f"{data.name}: vocabulary of {len(vocabulary):,}, words that occur {data.min_count} times and 4 marks"
+    about = f"{data.name}: vocabulary of {len(vocabulary):,}: 4 marks and the words seen at least {data.min_count}×"
     table = Table("split", "images", "captions", "words", "coverage", caption=about, min_width=len(about))
     for split in SPLITS:
         images = data.images(split)

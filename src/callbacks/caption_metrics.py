@@ -11,6 +11,8 @@ from pytorch_lightning.callbacks import Callback
 
 from src.data.datamodule import CaptionData
 from src.metrics.baselines import human_baseline, majority_caption
+from src.metrics.hallucination import caption_records
+from src.metrics.objects import ObjectWords
 from src.metrics.score import Metric
 from src.metrics.scorer import CaptionScorer, Scores
 
@@ -47,36 +49,36 @@ class CaptionMetrics(Callback):
     def on_validation_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        self.captions.update(outputs)
+        self.captions.update(outputs["captions"])
 
     def on_test_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        self.captions.update(outputs)
+        self.captions.update(outputs["captions"])
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._score(trainer, pl_module, "val")
+        self._score(trainer, pl_module, "val", "val")
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._score(trainer, pl_module, "test")
+        self._score(trainer, pl_module, "test", trainer.datamodule.evaluated)  # type: ignore[attr-defined]
 
-    def _score(self, trainer: pl.Trainer, pl_module: pl.LightningModule, split: str) -> None:
+    def _score(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str, split: str) -> None:
         self.captions = gather(self.captions)
         logged: dict[str, float] = {}
         if trainer.is_global_zero:
             data: CaptionData = trainer.datamodule  # type: ignore[attr-defined]
             references = data.references(split)
-            self.scores = self.scorers[split].score(self.captions, references)
+            self.scores = self.scorers[stage].score(self.captions, references)
             logged = dict(self.scores.corpus)
-            if split == "test" and self.baselines:
-                logged |= self._baselines(data)
-            if split == "test":
-                self._write(references, split)
+            if stage == "test" and self.baselines:
+                logged |= self._baselines(data, references)
+            if stage == "test":
+                self._write(references, data.object_words, split)
         logged = broadcast(logged)
         pl_module.log_dict({f"{split}/{name}": value for name, value in logged.items()}, rank_zero_only=False)
 
-    def _baselines(self, data: CaptionData) -> dict[str, float]:
-        references = {i: refs for i, refs in data.references("test").items() if i in self.captions}
+    def _baselines(self, data: CaptionData, references: Mapping[int, Sequence[str]]) -> dict[str, float]:
+        references = {i: references[i] for i in self.captions}
         scorer = self.scorers["val"]
         human = human_baseline(references, scorer)
         said = majority_caption(caption for image in data.images("train") for caption in image.captions)
@@ -85,16 +87,12 @@ class CaptionMetrics(Callback):
             f"{name}_majority": value for name, value in majority.corpus.items()
         }
 
-    def _write(self, references: Mapping[int, Sequence[str]], split: str) -> None:
-        records = [
-            {
-                "image_id": i,
-                "caption": caption,
-                "references": references[i],
-                "scores": {name: values[i] for name, values in self.scores.per_image.items() if i in values},
-            }
-            for i, caption in sorted(self.captions.items())
-        ]
+    def _write(self, references: Mapping[int, Sequence[str]], object_words: ObjectWords, split: str) -> None:
+        """What CHAIR and the studies start from: caption, objects, references and scores of every image."""
+        records = caption_records(dict(sorted(self.captions.items())), references, object_words)
+        for record in records:
+            i = record["image_id"]
+            record["scores"] = {name: values[i] for name, values in self.scores.per_image.items() if i in values}
         (self.folder / f"predictions_{split}.json").write_text(json.dumps(records, indent=1))
 
 

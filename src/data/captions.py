@@ -4,7 +4,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_TOKEN = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*|n't|'(?:s|m|re|ve|ll|d)\b")
+TOKENS = r"n't|[a-z0-9]+(?:[-.][a-z0-9]+)*|'(?:s|m|re|ve|ll|d)\b"
+"""What counts as a word: part of every vocabulary's fingerprint."""
+
+_TOKEN = re.compile(TOKENS)
 _CONTRACTION = re.compile(r"n['’]t\b")
 
 

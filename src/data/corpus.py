@@ -7,15 +7,15 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from src.data.captions import CaptionedImage, words
+from src.data.captions import TOKENS, CaptionedImage, words
 from src.data.document_frequency import DocumentFrequencies
 from src.data.vocabulary import Vocabulary
 from src.errors import UserError
 
 
 def digest(images: Sequence[CaptionedImage], *settings: object) -> str:
-    """A short fingerprint of a split's ids and captions and of the settings of what is derived from it."""
-    seen = hashlib.blake2b(repr(settings).encode(), digest_size=6)
+    """A short fingerprint of a split's ids and captions, of how captions become words, and of further settings."""
+    seen = hashlib.blake2b(repr((TOKENS, settings)).encode(), digest_size=6)
     for image in images:
         seen.update(f"{image.id}\n".encode() + "\n".join(image.captions).encode())
     return seen.hexdigest()

@@ -1,7 +1,6 @@
 """Captioned images for Lightning: COCO, Flickr and Scenes alike."""
 
 import logging
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,7 +38,7 @@ class CaptionData(pl.LightningDataModule):
         root: folder of its files, which `source` reads.
         source: reads the splits.
         cache_dir: folder for what is derived: vocabulary, document frequencies, cached features.
-        object_words: object → the words that name it, for measures of hallucination.
+        object_words: what counts as an object (an `ObjectWords` of src.metrics), for measures of hallucination.
         min_count: training words that occur less often become `<unk>`.
         max_words: captions are cut to this many words.
         captions_per_image: K in a training batch.
@@ -49,6 +48,9 @@ class CaptionData(pl.LightningDataModule):
         limits: at most so many images of a split, for a quick look.
         max_broken: share of a split's images that may be unreadable, in [0, 1].
         seed: of order and draws.
+
+    Attributes:
+        evaluated: the split that a test runs on.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class CaptionData(pl.LightningDataModule):
         root: str,
         source: Source,
         cache_dir: str,
-        object_words: Mapping[str, Sequence[str]] | None = None,
+        object_words: Any = None,
         min_count: int = 5,
         max_words: int = 30,
         captions_per_image: int = 5,
@@ -75,6 +77,7 @@ class CaptionData(pl.LightningDataModule):
         self.batch_size, self.eval_batch_size, self.num_workers = batch_size, eval_batch_size, num_workers
         self.cache_features, self.limits, self.max_broken, self.seed = cache_features, limits or {}, max_broken, seed
         self.object_words = object_words
+        self.evaluated = "test"
         self.preprocessing: Preprocessing | None = None
         self.features: FeatureStore | None = None
         self._splits: dict[str, list[CaptionedImage]] = {}
@@ -159,7 +162,7 @@ class CaptionData(pl.LightningDataModule):
         return self.loader("val")
 
     def test_dataloader(self) -> DataLoader[CaptionBatch]:
-        return self.loader("test")
+        return self.loader(self.evaluated)
 
     def on_before_batch_transfer(self, batch: CaptionBatch, dataloader_idx: int) -> CaptionBatch:
         self._note_broken(batch.broken)

@@ -1,13 +1,14 @@
 """The order of training: a function of (seed, epoch) alone, so that a killed run continues where it was."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from torch.utils.data import Sampler
 
 
-class Key(NamedTuple):
+@dataclass(frozen=True)
+class Key:
     """What a data set is asked for: the epoch (for augmentation and choice of captions) and the item's index."""
 
     epoch: int

@@ -151,7 +151,9 @@ class Captioner(nn.Module):
         """
         state = repeat(self.start(features), len(tokens) // len(features))
         words = self.drive(self.embed(tokens))
-        outputs, attentions, sentinels = [], [], []
+        outputs: list[Tensor] = []
+        attentions: list[Tensor] = []
+        sentinels: list[Tensor | None] = []
         for t in range(tokens.shape[1]):
             word = words[:, t]
             if sampling > 0 and t > 0:

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from src.data.batch import CaptionBatch
 from src.data.vocabulary import Vocabulary
 from src.decoding.decoder import Decoder
 from src.models.captioner import Captioner
+from src.tasks.writer import Writer
 
 
 class Objective(Protocol):
@@ -21,11 +21,8 @@ class Objective(Protocol):
         """The loss () of a batch at an optimiser step, and scalars to log."""
 
 
-class Captioning(pl.LightningModule):
-    """A captioner under an objective.
-
-    `validation_step` and `test_step` decode freely (never under teacher forcing) and return image id → caption;
-    callbacks score and show them.
+class Captioning(Writer):
+    """A captioner under an objective; callbacks score and show what it writes in validation and test.
 
     Args:
         captioner: the model.
@@ -55,9 +52,9 @@ class Captioning(pl.LightningModule):
         config: dict[str, Any] | None = None,
         compile: bool = False,
     ):
-        super().__init__()
-        self.captioner, self.vocabulary = captioner, vocabulary
-        self.objective, self.decoding = objective, decoding
+        super().__init__(captioner, vocabulary, decoding)
+        self.captioner: Captioner
+        self.objective = objective
         self.make_optimizer, self.make_scheduler, self.monitor = optimizer, scheduler, monitor
         self.tune_encoder, self.encoder_lr = tune_encoder, encoder_lr
         self.config = config or {}
@@ -76,19 +73,6 @@ class Captioning(pl.LightningModule):
         loss, logs = self.objective(self.captioner, batch, self.global_step)
         self.log_dict({f"train/{name}": value for name, value in logs.items()}, batch_size=len(batch), prog_bar=True)
         return loss
-
-    def validation_step(self, batch: CaptionBatch, batch_idx: int) -> dict[int, str]:
-        return self.caption(batch)
-
-    def test_step(self, batch: CaptionBatch, batch_idx: int) -> dict[int, str]:
-        return self.caption(batch)
-
-    def caption(self, batch: CaptionBatch) -> dict[int, str]:
-        """Image id → the best caption that `decoding` finds."""
-        decoded = self.decoding(self.captioner, self.captioner.features(batch))
-        best = decoded.tokens[:, 0].tolist()
-        captions = (" ".join(self.vocabulary.decode(tokens)) for tokens in best)
-        return dict(zip(batch.image_ids.tolist(), captions, strict=True))
 
     def configure_optimizers(self) -> Any:
         encoder = list(self.captioner.encoder.parameters()) if self.tune_encoder else []
@@ -114,8 +98,3 @@ class Captioning(pl.LightningModule):
         checkpoint["vocabulary"] = self.vocabulary.words
         checkpoint["preprocessing"] = self.captioner.encoder.preprocessing.to_dict()
         checkpoint["config"] = self.config
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Trainable parameters."""
-    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

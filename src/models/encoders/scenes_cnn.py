@@ -14,14 +14,14 @@ from src.models.encoders.encoder import Encoder, Regions
 
 
 class ScenesCNN(Encoder):
-    """Blocks of 3 × 3 convolution, BatchNorm and ReLU, with a max-pool between blocks: 128 × 10 × 10 at 80 px.
+    """Blocks of 3 × 3 convolution, BatchNorm and ReLU, with a max-pool between blocks: 192 × 10 × 10 at 80 px.
 
     Args:
         widths: channels of each block; the last is D.
         image_size: pixels, a multiple of 2 to the number of pools.
     """
 
-    def __init__(self, widths: Sequence[int] = (16, 32, 64, 128), image_size: int = 80):
+    def __init__(self, widths: Sequence[int] = (16, 32, 96, 192), image_size: int = 80):
         super().__init__()
         reduction = 2 ** (len(widths) - 1)
         if image_size % reduction:

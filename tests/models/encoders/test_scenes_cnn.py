@@ -8,7 +8,7 @@ from tests.models.encoders.checks import check_contract, check_grid_order
 
 @pytest.mark.parametrize(
     ("widths", "size", "grid"),
-    [((16, 32, 64, 128), 80, (10, 10)), ((8, 8), 16, (8, 8)), ((8, 8, 16, 16, 24), 80, (5, 5))],
+    [((16, 32, 96, 192), 80, (10, 10)), ((8, 8), 16, (8, 8)), ((8, 8, 16, 16, 24), 80, (5, 5))],
 )
 def test_contract(widths, size, grid):
     torch.manual_seed(0)

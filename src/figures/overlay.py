@@ -1,0 +1,54 @@
+"""A heat map laid over a photo.
+
+H, W pixels of the photo; h, w cells of the map.
+"""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import Colormap
+from numpy.typing import NDArray
+from PIL import Image
+
+Array = NDArray[np.floating]
+
+STRONGEST = 0.8
+"""How much of the photo the colour of a value at the limit covers, in [0, 1]."""
+
+
+def colours(signed: bool) -> Colormap:
+    """Yellow to dark red for maps ≥ 0; blue (against) over white to red (for) for signed ones."""
+    return colormaps["RdBu_r" if signed else "YlOrRd"]
+
+
+def overlay(image: Array, heat: Array, signed: bool = False, limit: float | None = None) -> Array:
+    """The photo in grey, coloured where the map is strong: colour and coverage both grow with |value| / limit.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        heat: (h, w) of any resolution. Not `signed`: ≥ 0, what is below counts 0.
+        signed: red speaks for the word and blue against it, over the symmetric range [−limit, limit].
+        limit: the value of full colour, > 0; the map's own largest |value| by default. Give the words of a caption the
+            same limit, and their colours compare.
+
+    Returns (H, W, 3) in [0, 1].
+    """
+    if limit is None:
+        limit = float(np.abs(heat).max())
+    strength = _resized(heat, image.shape[:2]) / (limit or 1.0)
+    strength = strength.clip(-1 if signed else 0, 1)
+    colour = colours(signed)((strength + 1) / 2 if signed else strength)[..., :3]
+    cover = STRONGEST * np.sqrt(np.abs(strength))[..., None]  # the root keeps half-strong regions visible
+    return (_muted(image) * (1 - cover) + colour * cover).clip(0, 1)
+
+
+def _resized(heat: Array, shape: tuple[int, ...]) -> Array:
+    height, width = shape
+    # Bilinear: a bicubic rings, and shows relevance against the word around every strong region for it.
+    cells = Image.fromarray(np.ascontiguousarray(heat, dtype=np.float32))
+    return np.asarray(cells.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _muted(image: Array) -> Array:
+    """Nearly grey, so that the only strong colours are the map's."""
+    grey = image @ np.array([0.299, 0.587, 0.114])
+    return 0.2 * image + 0.8 * grey[..., None]

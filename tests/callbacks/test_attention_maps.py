@@ -1,0 +1,116 @@
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from src.callbacks import attention_maps
+from src.callbacks.attention_maps import AttentionMaps, attend
+from src.data.batch import CaptionBatch
+from src.data.captions import CaptionedImage
+from src.data.vocabulary import SPECIALS, START, Vocabulary
+from src.models.adaptive import Adaptive
+from src.models.encoders.regions import RegionFeatures
+from src.models.encoders.scenes_cnn import ScenesCNN
+from src.models.soft import Soft
+
+VOCABULARY = Vocabulary([*SPECIALS, "a", "dog", "cat", "on"])
+CAPTIONS = [["a", "dog", "on", "a", "cat"], ["dog"], []]
+
+
+def captioner(kind=Adaptive, encoder=None):
+    torch.manual_seed(0)
+    encoder = encoder or ScenesCNN([2, 4, 4], image_size=48)
+    return kind(encoder=encoder, vocab_size=len(VOCABULARY), embed_dim=8, hidden_dim=8).eval()
+
+
+def batch():
+    images = torch.rand(3, 3, 48, 48, generator=torch.Generator().manual_seed(1))
+    return CaptionBatch(torch.tensor([7, 8, 9]), torch.zeros(3, 1, 2, dtype=torch.int64), images)
+
+
+def test_attention_is_that_of_the_steps_which_write_the_words():
+    model, pixels = captioner(), batch()
+    attended = attend(model, pixels, CAPTIONS, VOCABULARY)
+    assert [one.words for one in attended] == CAPTIONS
+    assert [one.maps.shape for one in attended] == [(5, 12, 12), (1, 12, 12), (0, 12, 12)]
+    features = model.features(CaptionBatch(torch.tensor([7]), pixels.captions[:1], pixels.images[:1]))
+    state, word = model.start(features), START
+    for t, following in enumerate(CAPTIONS[0]):
+        step = model.step(torch.tensor([word]), state, features)
+        np.testing.assert_allclose(attended[0].maps[t].ravel(), step.attention[0].detach(), atol=1e-6)
+        assert attended[0].sentinel[t] == pytest.approx(step.sentinel.item(), abs=1e-6)
+        state, word = step.state, VOCABULARY.index[following]
+
+
+def test_captioners_without_a_sentinel_have_none():
+    assert [one.sentinel for one in attend(captioner(Soft), batch(), CAPTIONS, VOCABULARY)] == [None] * 3
+
+
+@pytest.fixture
+def scene(tmp_path, monkeypatch):
+    """A trainer in validation, a module, and the figures that the callback logs."""
+    for i in (7, 8, 9):
+        Image.new("RGB", (48, 48)).save(tmp_path / f"{i}.png")
+    images = [CaptionedImage(i, tmp_path / f"{i}.png", ()) for i in (7, 8, 9)]
+    trainer = SimpleNamespace(
+        is_global_zero=True,
+        sanity_checking=False,
+        current_epoch=0,
+        datamodule=SimpleNamespace(images=lambda split: images),
+    )
+    logged = []
+    monkeypatch.setattr(attention_maps, "log_figures", lambda trainer, name, figures, folder: logged.append(figures))
+    module = SimpleNamespace(captioner=captioner(), vocabulary=VOCABULARY)
+    return SimpleNamespace(trainer=trainer, module=module, logged=logged, folder=str(tmp_path))
+
+
+def validate(scene, batch_idx=0, **settings):
+    written = {"captions": dict(zip([7, 8, 9], map(" ".join, CAPTIONS), strict=True))}
+    AttentionMaps(scene.folder, **settings).on_validation_batch_end(
+        scene.trainer, scene.module, written, batch(), batch_idx
+    )
+
+
+def test_draws_the_first_images_and_touches_nothing(scene):
+    before = {name: value.clone() for name, value in scene.module.captioner.state_dict().items()}
+    random = torch.get_rng_state()
+    validate(scene, images=2)
+    (figures,) = scene.logged
+    assert list(figures) == ["attention_7", "attention_8"]
+    assert [text.get_text() for text in figures["attention_8"].texts if text.get_weight() == "bold"] == ["dog"]
+    assert not scene.module.captioner.training
+    assert all(torch.equal(value, before[name]) for name, value in scene.module.captioner.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(parameter.grad is None for parameter in scene.module.captioner.parameters())
+
+
+def test_an_empty_caption_is_drawn_too(scene):
+    validate(scene, images=8)
+    assert list(scene.logged[0]) == ["attention_7", "attention_8", "attention_9"]
+
+
+@pytest.mark.parametrize("change", [{"is_global_zero": False}, {"sanity_checking": True}, {"current_epoch": 1}])
+def test_silent_when_not_due(scene, change):
+    vars(scene.trainer).update(change)
+    validate(scene, every_n_epochs=2)
+    assert scene.logged == []
+
+
+def test_only_the_first_batch(scene):
+    validate(scene, batch_idx=1)
+    assert scene.logged == []
+
+
+def test_regions_without_a_grid_are_skipped_with_one_line(scene, caplog):
+    scene.module.captioner = captioner(encoder=RegionFeatures(8))
+    with caplog.at_level(logging.INFO):
+        AttentionMaps(scene.folder).setup(scene.trainer, scene.module, "fit")
+        AttentionMaps(scene.folder).setup(scene.trainer, scene.module, "test")
+    assert [record.getMessage() for record in caplog.records] == [
+        "attention is not drawn: the regions of RegionFeatures have no grid"
+    ]
+    validate(scene)
+    assert scene.logged == []

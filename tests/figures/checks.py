@@ -1,0 +1,30 @@
+"""What every figure must satisfy."""
+
+from itertools import combinations
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.texts]
+
+
+def assert_legible(figure: Figure) -> None:
+    """No text overlaps another or a picture, and none leaves the figure."""
+    assert isinstance(figure.canvas, FigureCanvasAgg)
+    renderer = figure.canvas.get_renderer()
+    written = [(text.get_text(), text.get_window_extent(renderer)) for text in figure.texts]
+    pictures = [axes.get_window_extent(renderer) for axes in figure.axes if axes.images]
+    for name, one in written:
+        assert one.x0 >= 0 and one.y0 >= 0 and one.x1 <= figure.bbox.x1 and one.y1 <= figure.bbox.y1, name
+        assert not any(overlap(one, picture) for picture in pictures), f"{name} lies on a picture"
+    for (first, one), (second, other) in combinations(written, 2):
+        assert not overlap(one, other), f"{first} and {second} overlap"
+
+
+def overlap(one, other, slack: float = 1.0) -> bool:
+    """Whether two boxes share more than `slack` pixels in both directions."""
+    wide = min(one.x1, other.x1) - max(one.x0, other.x0)
+    high = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return wide > slack and high > slack
