@@ -9,15 +9,19 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import hydra
+import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, InstantiationException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pytorch_lightning.loggers import WandbLogger
 from rich.console import Console
 from rich.table import Table
 
@@ -56,28 +60,49 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
     """
 
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
-        composed = hydra.main(version_base="1.3", config_path=CONF, config_name=config_name)(main)
+        @wraps(main)
+        def job(config: DictConfig) -> Any:
+            try:
+                return main(config)
+            except Exception as error:
+                if HydraConfig.get().mode == RunMode.MULTIRUN or not expected(error):
+                    raise
+                sys.exit(f"error: {one_line(error)}")  # from inside the job, so that Hydra adds nothing to it
+
+        composed = hydra.main(version_base="1.3", config_path=CONF, config_name=config_name)(job)
 
         def run() -> None:
-            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the handlers below instead of Hydra's own
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the handler below instead of Hydra's own
             try:
                 composed()
-            except (UserError, HydraException, OmegaConfBaseException) as error:
-                sys.exit(f"error: {one_line(error)}")
             except KeyboardInterrupt:
                 sys.exit(130)
+            except Exception as error:
+                if not expected(error):
+                    raise
+                sys.exit(f"error: {one_line(error)}")
 
         return run
 
     return decorate
 
 
+def expected(error: BaseException) -> bool:
+    """Whether an error is the user's or the configuration's, rather than a defect."""
+    if isinstance(error, InstantiationException):  # Hydra wraps whatever a constructor raises
+        return _user_error(error) is not None
+    return isinstance(error, UserError | HydraException | OmegaConfBaseException)
+
+
 def one_line(error: BaseException) -> str:
     """The message of an error, or of the user's error inside it, on one line."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, UserError):
-        cause = cause.__cause__ or cause.__context__
-    return " ".join(str(cause or error).split())
+    return " ".join(str(_user_error(error) or error).split())
+
+
+def _user_error(error: BaseException | None) -> UserError | None:
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def run_dir() -> Path:
@@ -100,6 +125,14 @@ def write_whole(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text)
     partial.replace(path)
+
+
+def close(trainer: pl.Trainer) -> None:
+    """Ends every logger's run, so that another can begin in this process and nothing is printed after the results."""
+    for logger in trainer.loggers:
+        logger.finalize("aborted" if trainer.interrupted else "success")
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish()
 
 
 def finish(metrics: Mapping[str, float], folder: Path) -> None:

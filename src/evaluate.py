@@ -5,7 +5,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from src.assemble import build_evaluation
-from src.door import door, finish, run_dir, save_config
+from src.door import close, door, finish, run_dir, save_config
 
 
 @door("evaluate")
@@ -19,6 +19,7 @@ def main(config: DictConfig) -> None:
     loggers = [instantiate(c) for c in merged.logger.values() if c]
     trainer: pl.Trainer = instantiate(merged.trainer, callbacks=callbacks, logger=loggers, default_root_dir=folder)
     trainer.test(task, datamodule=data, verbose=False)
+    close(trainer)
     if trainer.is_global_zero:
         finish({name: float(value) for name, value in trainer.callback_metrics.items()}, folder)
 

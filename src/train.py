@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import Logger
 
 from src.assemble import build_task
 from src.checkpoint import newest
-from src.door import door, finish, run_dir, save_config
+from src.door import close, door, finish, run_dir, save_config
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -43,10 +43,9 @@ def train(config: DictConfig, folder: Path, resumed: Path | None = None) -> floa
         best = getattr(trainer.checkpoint_callback, "best_model_path", "") or None
         trainer.test(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
         metrics |= {name: float(value) for name, value in trainer.callback_metrics.items()}
+    close(trainer)
     if trainer.is_global_zero:
         finish(metrics, folder)
-    for logger in trainer.loggers:
-        logger.finalize("aborted" if trainer.interrupted else "success")
     return metrics.get(config.monitor)
 
 

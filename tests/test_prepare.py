@@ -115,7 +115,7 @@ def test_bottom_up_regions_reach_the_batches_of_training(tmp_path):
     ("overrides", "message"),
     [
         ((), "name a data set"),
-        (("preset=small",), "name a data set"),
+        (("preset=coco_small",), "name a data set"),
         ((*SCENES, "features=true"), "features need an encoder"),
         ((*SCENES, "encoder=scenes_cnn", "regions_file=a.tsv"), "goes with encoder=regions"),
     ],
@@ -149,7 +149,7 @@ def test_missing_photos_end_in_one_line(tmp_path):
 @pytest.mark.photos
 @pytest.mark.skipif(not PHOTOS.exists(), reason="needs ../shared/data/coco_small")
 def test_real_photos_are_prepared_where_they_lie(tmp_path):
-    ran = door(tmp_path, "data=coco", f"data.root={PHOTOS}", "preset=small")
+    ran = door(tmp_path, "data=coco", f"data.root={PHOTOS}", "preset=coco_small")
     assert ran.returncode == 0, ran.stderr
     *_, header, _, train, val, test, _, about = ran.stdout.splitlines()
     assert "coverage" in header and "2,427" in train and "200" in val and "400" in test

@@ -40,7 +40,7 @@ class Coco2017:
         if wanted > len(images):
             raise UserError(
                 f"{self.root}/train2017 has {len(images)} captioned images, fewer than the {wanted} asked for: "
-                "add preset=small, or set data.source.train and data.source.val"
+                "add preset=coco_small, or set data.source.train and data.source.val"
             )
         held_out, rest = images[: self.val], images[self.val :]
         return held_out if split == "val" else rest[: self.train]
