@@ -20,14 +20,18 @@ from src.tasks.captioning import Captioning
 from src.tasks.writer import Writer
 
 
-def build_task(config: DictConfig, plain: dict[str, Any]) -> tuple[Captioning, CaptionData]:
+def build_task(
+    config: DictConfig, plain: dict[str, Any], resumed: Path | None = None
+) -> tuple[Captioning, CaptionData]:
     """The LightningModule and its data; weights from `config.ckpt` where it is given.
 
     Args:
         config: a composed training configuration.
         plain: the same, resolved, as plain containers; it is stored in checkpoints.
+        resumed: the checkpoint that training goes on from, in place of `config.ckpt`.
     """
-    checkpoint = read_checkpoint(config.ckpt) if config.ckpt else None
+    start = resumed or config.ckpt
+    checkpoint = read_checkpoint(start) if start else None
     data: CaptionData = instantiate(config.data)
     vocabulary = data.vocabulary
     encoder: Encoder = instantiate(config.encoder)

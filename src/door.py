@@ -19,15 +19,19 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.loggers import Logger, WandbLogger
 from rich.console import Console
 from rich.table import Table
+from yaml import YAMLError
 
 from src.errors import UserError
 
 CONF = str(Path(__file__).parents[1] / "conf")
+
+log = logging.getLogger(__name__)
 
 
 def run_id(folder: str) -> str:
@@ -49,7 +53,7 @@ OmegaConf.register_new_resolver("quick_precision", quick_precision)
 OmegaConf.register_new_resolver("first", lambda *values: next((v for v in values if v is not None), None))
 OmegaConf.register_new_resolver("not", lambda value: not value)
 OmegaConf.register_new_resolver("run_id", run_id)
-OmegaConf.register_new_resolver("offline", lambda: os.environ.get("WANDB_MODE", "offline") != "online")
+OmegaConf.register_new_resolver("offline", lambda: os.environ.get("WANDB_MODE") not in ("online", "disabled"))
 
 
 def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
@@ -60,8 +64,12 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
     """
 
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        composing = True
+
         @wraps(main)
         def job(config: DictConfig) -> Any:
+            nonlocal composing
+            composing = False
             try:
                 return main(config)
             except Exception as error:
@@ -72,13 +80,16 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         composed = hydra.main(version_base="1.3", config_path=CONF, config_name=config_name)(job)
 
         def run() -> None:
+            nonlocal composing
+            composing = True
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the handler below instead of Hydra's own
             try:
                 composed()
             except KeyboardInterrupt:
                 sys.exit(130)
             except Exception as error:
-                if not expected(error):
+                # Hydra and PyYAML complain of command lines and yaml files in exceptions of many kinds
+                if not expected(error) and not (composing and isinstance(error, ValueError | YAMLError)):
                     raise
                 sys.exit(f"error: {one_line(error)}")
 
@@ -112,12 +123,16 @@ def run_dir() -> Path:
     return path
 
 
-def save_config(config: DictConfig, folder: Path) -> dict[str, Any]:
-    """Writes the resolved `config.yaml`; returns it as plain containers."""
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain containers."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
-    write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
     return {str(key): value for key, value in plain.items()}
+
+
+def save_config(plain: Mapping[str, Any], folder: Path) -> None:
+    """Writes `config.yaml`; after all that can be wrong with it, for a failed `resume=` must leave the run's own."""
+    write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(plain))))
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -125,6 +140,23 @@ def write_whole(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text)
     partial.replace(path)
+
+
+def start_loggers(config: DictConfig) -> list[Logger]:
+    """The loggers of `config.logger`, started.
+
+    One that cannot be had (W&B without its package, a login or a network) costs a warning and never the run.
+    """
+    loggers: list[Logger] = []
+    for name, chosen in config.logger.items():
+        try:
+            logger = instantiate(chosen)
+            getattr(logger, "experiment", None)  # W&B begins its run here, and finds out what it lacks
+        except Exception as error:
+            log.warning("the run goes on without logger.%s: %s", name, one_line(error))
+        else:
+            loggers += [logger] if logger else []
+    return loggers
 
 
 def close(trainer: pl.Trainer) -> None:

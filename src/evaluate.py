@@ -5,7 +5,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from src.assemble import build_evaluation
-from src.door import close, door, finish, run_dir, save_config
+from src.door import close, door, finish, resolved, run_dir, save_config, start_loggers
 
 
 @door("evaluate")
@@ -14,10 +14,11 @@ def main(config: DictConfig) -> None:
     folder = run_dir()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     task, data, merged = build_evaluation(config)
-    save_config(merged, folder)
+    save_config(resolved(merged), folder)
     callbacks = [instantiate(c) for c in merged.callbacks.values() if c]
-    loggers = [instantiate(c) for c in merged.logger.values() if c]
-    trainer: pl.Trainer = instantiate(merged.trainer, callbacks=callbacks, logger=loggers, default_root_dir=folder)
+    trainer: pl.Trainer = instantiate(
+        merged.trainer, callbacks=callbacks, logger=start_loggers(merged), default_root_dir=folder
+    )
     trainer.test(task, datamodule=data, verbose=False)
     close(trainer)
     if trainer.is_global_zero:

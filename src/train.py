@@ -8,11 +8,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.loggers import Logger
 
 from src.assemble import build_task
 from src.checkpoint import newest
-from src.door import close, door, finish, run_dir, save_config
+from src.door import close, door, finish, resolved, run_dir, save_config, start_loggers
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -30,11 +29,13 @@ def main(config: DictConfig) -> float | None:
 def train(config: DictConfig, folder: Path, resumed: Path | None = None) -> float | None:
     """Fit from scratch, from `config.ckpt`, or on from the checkpoint `resumed`; test the best; write the results."""
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    plain = save_config(config, folder)
+    plain = resolved(config)
     callbacks: list[Callback] = [instantiate(c) for c in config.callbacks.values() if c]
-    loggers: list[Logger] = [instantiate(c) for c in config.logger.values() if c]
-    task, data = build_task(config, plain)
-    trainer: pl.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers, default_root_dir=folder)
+    task, data = build_task(config, plain, resumed)
+    save_config(plain, folder)
+    trainer: pl.Trainer = instantiate(
+        config.trainer, callbacks=callbacks, logger=start_loggers(config), default_root_dir=folder
+    )
     for logger in trainer.loggers:
         logger.log_hyperparams(plain)
     trainer.fit(task, datamodule=data, ckpt_path=resumed, weights_only=True)

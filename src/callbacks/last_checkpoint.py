@@ -12,6 +12,9 @@ class LastCheckpoint(Checkpoint):
 
     Never at the last batch of an epoch: between that batch and the end of its validation a checkpoint would miss the
     scheduler's step, and a resumed run would differ from an uninterrupted one.
+
+    It is written beside the old one and renamed: Lightning writes to the machine's temporary folder and moves the file,
+    which to another disk is a copy, and a run killed in it would have no checkpoint left.
     """
 
     def __init__(self, dirpath: str, every_n_train_steps: int):
@@ -35,7 +38,10 @@ class LastCheckpoint(Checkpoint):
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         self._saved_at = trainer.global_step
-        trainer.save_checkpoint(self.path)
+        partial = self.path.with_suffix(".ckpt.partial")
+        trainer.save_checkpoint(partial)
+        if trainer.is_global_zero:
+            partial.replace(self.path)
 
     def state_dict(self) -> dict[str, Any]:
         return {"saved_at": self._saved_at}

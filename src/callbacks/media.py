@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import wandb
 from matplotlib.figure import Figure
 from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
@@ -92,6 +91,8 @@ def _named(keys: list[str]) -> dict[str, list[str]]:
 
 
 def _wandb_cell(cell: Any) -> Any:
+    import wandb  # not above: without the package a run goes on
+
     return wandb.Image(cell, file_type="jpg") if isinstance(cell, Image.Image) else cell
 
 

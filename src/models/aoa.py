@@ -1,6 +1,6 @@
 """Attention on attention (Huang et al. 2019), the multi-head captioner of Sun et al. 2022.
 
-B batch, N rows, R regions, D encoder features, H hidden, E embedding, M heads.
+B batch, N rows, R regions, D encoder features, H hidden, E embedding, A attention width, M heads.
 """
 
 from typing import Literal
@@ -20,7 +20,8 @@ class AoA(Captioner):
     """LSTM on [e(w); v̄ + c_{t−1}], multi-head attention by h_t, gated; logits = W(dropout(c + h)).
 
     Args:
-        heads: M, dividing H.
+        attention_dim: A, width of the queries and keys of all heads together.
+        heads: M, dividing H and A.
         attention_dropout: on the attention weights.
         gate_on: `hidden` gates σ(W_g h) ⊙ W_l ctx (Sun et al.); `both` gates and maps [ctx; h] (Huang et al.).
         feed_context: add c_{t−1} to the LSTM's image input (Huang et al., Eq. 9).
@@ -33,6 +34,7 @@ class AoA(Captioner):
         vocab_size: int,
         embed_dim: int = 512,
         hidden_dim: int = 512,
+        attention_dim: int = 512,
         heads: int = 8,
         dropout: float = 0.3,
         attention_dropout: float = 0.1,
@@ -43,8 +45,10 @@ class AoA(Captioner):
         super().__init__(encoder, vocab_size, embed_dim, hidden_dim, dropout)
         self.feed_context = feed_context
         self.project_region = nn.Linear(encoder.dim, hidden_dim)
-        self.refiner = nn.ModuleList(Refiner(hidden_dim, heads, attention_dropout) for _ in range(refiner_layers))
-        self.attention = MultiHead(hidden_dim, heads, attention_dropout)
+        self.refiner = nn.ModuleList(
+            Refiner(hidden_dim, attention_dim, heads, attention_dropout) for _ in range(refiner_layers)
+        )
+        self.attention = MultiHead(hidden_dim, attention_dim, heads, attention_dropout)
         self.gated = GatedLinear(hidden_dim, gate_on)
         self.lstm = LSTM((embed_dim, hidden_dim), hidden_dim)
 
@@ -70,7 +74,7 @@ class AoA(Captioner):
             drive = drive + self.lstm.inputs[1](context)
         hidden, cell, _ = self.lstm(drive, hidden, cell)
         images = len(features)
-        query = self.attention.query(hidden).view(images, -1, hidden.shape[-1])
+        query = self.attention.query(hidden).unflatten(0, (images, -1))
         summed, attention = self.attention(query, features.keys, features.values, features.mask)
         context = self.gated(summed.reshape_as(hidden), hidden)
         return Cell(share(context + hidden), attention.reshape(len(hidden), -1), None, (hidden, cell, context))

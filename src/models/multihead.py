@@ -1,6 +1,6 @@
 """Scaled dot-product attention with heads, its gate, and the refiner (Huang et al. 2019), as LRP can follow them.
 
-B batch, Q queries per image, R regions, H hidden, M heads.
+B batch, Q queries per image, R regions, H hidden, A width of all heads' queries and keys, M heads.
 """
 
 from typing import Literal
@@ -8,24 +8,27 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from src.errors import UserError
 from src.models.relevance import gate, share
 
 
 class MultiHead(nn.Module):
-    """softmax(q k / √(H/M)) v per head; the weights are gates. `query`, `key`, `value` are left to the caller."""
+    """softmax(q k / √(A/M)) v per head; the weights are gates. `query`, `key`, `value` are left to the caller."""
 
-    def __init__(self, hidden_dim: int, heads: int, dropout: float):
+    def __init__(self, hidden_dim: int, attention_dim: int, heads: int, dropout: float):
         super().__init__()
-        if hidden_dim % heads:
-            raise ValueError(f"{heads} heads do not divide a hidden width of {hidden_dim}")
+        if hidden_dim % heads or attention_dim % heads:
+            raise UserError(
+                f"{heads} heads do not divide the widths {hidden_dim} and {attention_dim}: change model.heads"
+            )
         self.heads = heads
-        self.query = nn.Linear(hidden_dim, hidden_dim)
-        self.key = nn.Linear(hidden_dim, hidden_dim)
+        self.query = nn.Linear(hidden_dim, attention_dim)
+        self.key = nn.Linear(hidden_dim, attention_dim)
         self.value = nn.Linear(hidden_dim, hidden_dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Projected query (B, Q, H), keys and values (B, R, H), mask (B, R) → sum (B, Q, H), mean weights (B, Q, R)."""
+        """Query (B, Q, A), keys (B, R, A), values (B, R, H), mask (B, R) → sum (B, Q, H), mean weights (B, Q, R)."""
         q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, keys, values))
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
         if mask is not None:
@@ -64,15 +67,15 @@ class LayerNorm(nn.LayerNorm):
 class Refiner(nn.Module):
     """One refining layer: V + AoA(self-attention over LayerNorm(V)) (Huang et al. 2019, Eq. 7)."""
 
-    def __init__(self, hidden_dim: int, heads: int, dropout: float):
+    def __init__(self, hidden_dim: int, attention_dim: int, heads: int, dropout: float):
         super().__init__()
         self.norm = LayerNorm(hidden_dim)
-        self.attention = MultiHead(hidden_dim, heads, dropout)
+        self.attention = MultiHead(hidden_dim, attention_dim, heads, dropout)
         self.gated = GatedLinear(hidden_dim, "both")
 
     def forward(self, values: Tensor, mask: Tensor | None) -> Tensor:
         """Values (B, R, H) → (B, R, H)."""
         x = self.norm(values)
-        query = share(self.attention.query(x))
-        summed, _ = self.attention(query, self.attention.key(x), share(self.attention.value(x)), mask)
-        return share(values + self.gated(summed, query))
+        query, keys = self.attention.query(x), self.attention.key(x)
+        summed, _ = self.attention(query, keys, share(self.attention.value(x)), mask)
+        return share(values + self.gated(summed, x))

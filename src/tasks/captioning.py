@@ -1,10 +1,11 @@
 """Training and evaluation of a captioner: the procedure, not the model."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from src.data.batch import CaptionBatch
@@ -30,7 +31,7 @@ class Captioning(Writer):
         objective: gives the loss of a batch.
         decoding: how captions are written in validation and test.
         optimizer: makes an optimiser of parameter groups.
-        scheduler: makes a learning-rate scheduler of the optimiser, or None.
+        scheduler: makes a learning-rate scheduler of the optimiser, or None; told the run's `steps` if it takes them.
         monitor: metric of a plateau scheduler.
         tune_encoder: train the encoder too; otherwise it is frozen and stays in evaluation mode.
         encoder_lr: the encoder's own learning rate.
@@ -45,7 +46,7 @@ class Captioning(Writer):
         objective: Objective,
         decoding: Decoder,
         optimizer: Callable[[Iterable[dict[str, Any]]], Optimizer],
-        scheduler: Callable[[Optimizer], Any] | None = None,
+        scheduler: Callable[..., Any] | None = None,
         monitor: str = "val/CIDEr",
         tune_encoder: bool = False,
         encoder_lr: float = 1e-4,
@@ -55,10 +56,13 @@ class Captioning(Writer):
         super().__init__(captioner, vocabulary, decoding)
         self.captioner: Captioner
         self.objective = objective
+        if isinstance(objective, nn.Module):  # one that has parameters of its own
+            objective.attach(captioner)  # type: ignore[operator]
         self.make_optimizer, self.make_scheduler, self.monitor = optimizer, scheduler, monitor
         self.tune_encoder, self.encoder_lr = tune_encoder, encoder_lr
         self.config = config or {}
-        captioner.encoder.requires_grad_(tune_encoder)
+        # Lightning trains each module in the mode it finds it in, and calls `train` only after a validation
+        captioner.encoder.requires_grad_(tune_encoder).train(tune_encoder)
         if compile:
             captioner.advance = torch.compile(captioner.advance)  # type: ignore[method-assign]
 
@@ -78,6 +82,8 @@ class Captioning(Writer):
         encoder = list(self.captioner.encoder.parameters()) if self.tune_encoder else []
         own = {id(parameter) for parameter in self.captioner.encoder.parameters()}
         decoder = [parameter for parameter in self.captioner.parameters() if id(parameter) not in own]
+        if isinstance(self.objective, nn.Module):
+            decoder += self.objective.parameters()
         groups: list[dict[str, Any]] = [{"params": decoder}]
         if encoder:
             groups.append({"params": encoder, "lr": self.encoder_lr})
@@ -88,7 +94,10 @@ class Captioning(Writer):
 
     def _scheduler(self, optimizer: Optimizer) -> dict[str, Any]:
         assert self.make_scheduler is not None
-        scheduler = self.make_scheduler(optimizer)
+        if "steps" in inspect.signature(self.make_scheduler).parameters:
+            scheduler = self.make_scheduler(optimizer, steps=self.trainer.estimated_stepping_batches)
+        else:
+            scheduler = self.make_scheduler(optimizer)
         if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             return {"scheduler": scheduler, "interval": "epoch", "monitor": self.monitor, "strict": False}
         return {"scheduler": scheduler, "interval": "step"}

@@ -1,0 +1,34 @@
+# make train: set up, then the default experiment.   make test: set up, then the tests.
+PYTHON ?= python3.11
+VENV := .venv
+READY := $(VENV)/.ready
+export OMP_WAIT_POLICY := passive
+
+.PHONY: setup train test test-slow lint bench clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	command -v $(PYTHON) >/dev/null && $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+train: setup
+	$(VENV)/bin/python -m src.train --cfg job
+	$(VENV)/bin/python -m src.train
+
+test: setup
+	$(VENV)/bin/python -m pytest -m "not slow"
+
+test-slow: setup
+	$(VENV)/bin/python -m pytest -m slow
+
+lint: setup
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+
+bench: setup
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt '.[bench]'
+	for b in decoding features; do $(VENV)/bin/python -m tests.benchmarks.$$b || exit 1; done
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

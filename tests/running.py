@@ -1,0 +1,137 @@
+"""The doors, opened in this process: most tests need no other."""
+
+import contextlib
+import io
+import logging
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from src.door import CONF
+from src.metrics.score import Unavailable
+from src.train import train
+
+COUNTS = {"train": 48, "val": 16, "test": 16}
+"""Scenes of the tests' world."""
+
+SIZE = 48
+"""Pixels of its pictures."""
+
+QUICK = (
+    "metrics.val=[{_target_: src.metrics.text.CIDEr}]",
+    "metrics.test=${metrics.val}",
+    "decoding=greedy",
+    "logger=none",
+    "data.min_count=1",
+    "data.batch_size=8",
+    "data.eval_batch_size=16",
+    "data.num_workers=0",
+    "model.embed_dim=16",
+    "model.hidden_dim=16",
+    "+trainer.enable_progress_bar=false",
+    "trainer.max_epochs=1",
+)
+"""What makes any training of a captioner small."""
+
+SCENES = (
+    *QUICK,
+    "data.source.counts={train: 48, val: 16, test: 16}",
+    f"data.source.size={SIZE}",
+    f"encoder.image_size={SIZE}",
+    "encoder.widths=[4, 8, 8, 8]",
+)
+"""… and for the tests' world."""
+
+FIGURES = ("callbacks.attention=null", "callbacks.captions=null")
+"""Nothing is drawn."""
+
+
+class Ran(NamedTuple):
+    """How a door ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line that it ended with; fails where there is a stack trace or no error."""
+        assert self.code == 1 and "Traceback" not in self.err, self.err
+        errors = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1 and self.err.splitlines()[-1] == errors[0], self.err
+        return errors[0]
+
+    @property
+    def folder(self) -> Path:
+        """The run directory, its last printed line."""
+        assert self.code == 0, self.err
+        return Path(self.out.splitlines()[-1])
+
+
+def composed(door: str, folder: Path, *overrides: str) -> DictConfig:
+    """A door's configuration as its main function gets it, with `folder` as run directory."""
+    with initialize_config_dir(CONF, version_base="1.3"):
+        run = [f"hydra.runtime.output_dir={folder}", "hydra.job.num=0"]
+        config = compose(door, [*overrides, *run], return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    OmegaConf.set_readonly(config, False)
+    del config.hydra
+    return config
+
+
+def trained(folder: Path, *overrides: str) -> float | None:
+    """Trains into `folder`, without Hydra's own set-up of the job; returns the monitored metric."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            return train(composed("train", folder, *overrides), folder)
+    finally:
+        HydraConfig.instance().cfg = None
+
+
+def run_door(name: str, *args: str) -> Ran:
+    """`python -m src.<name> <args>` in this process: exit status, stdout and stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with (
+        restored_logging(),
+        patch.object(sys, "argv", [f"src/{name}.py", *args]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            import_module(f"src.{name}").main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+            if isinstance(stop.code, str):
+                print(stop.code, file=sys.stderr)
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def restored_logging() -> Iterator[None]:
+    """Takes back what Hydra does to the root logger."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        for handler in root.handlers:
+            if handler not in handlers:
+                handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+@contextlib.contextmanager
+def without_java() -> Iterator[None]:
+    """The tokeniser that needs no Java: a process fewer at each validation."""
+    with patch("src.metrics.tokenizer.find_java", side_effect=Unavailable("no Java", "none is needed")):
+        yield
