@@ -1,5 +1,5 @@
 # make train: set up, then the default experiment.   make test: set up, then the tests.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 READY := $(VENV)/.ready
 export OMP_WAIT_POLICY := passive
@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY := passive
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
-	command -v $(PYTHON) >/dev/null && $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 

@@ -68,10 +68,10 @@ def build_evaluation(config: DictConfig) -> tuple[Writer, CaptionData, DictConfi
 
 
 def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
-    """`config` with the run's own data and decoding wherever it says null."""
+    """`config` with the run's own data and decoding wherever it says nothing or null."""
     merged = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
     assert isinstance(merged, DictConfig)
-    merged.decoding = config.decoding or own["decoding"]
+    merged.decoding = config.get("decoding") or own["decoding"]
     if "_target_" not in config.data:
         given = {name: value for name, value in config.data.items() if value is not None}
         merged.data = OmegaConf.merge(own["data"], given)
@@ -83,8 +83,9 @@ def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
 def load_captioner(path: str) -> tuple[Captioner, Checkpoint]:
     """The captioner of a checkpoint, in evaluation mode, built from the configuration stored in it."""
     checkpoint = read_checkpoint(path)
-    stored = OmegaConf.create({name: checkpoint.config[name] for name in ("encoder", "model")})
-    require_own_targets(stored, checkpoint)
+    used = {name: checkpoint.config[name] for name in ("encoder", "model", "data", "decoding")}
+    require_own_targets(used, checkpoint)
+    stored = OmegaConf.create(used)
     if "weights" in stored.encoder:
         stored.encoder.weights = None  # they are in the checkpoint
     encoder: Encoder = instantiate(stored.encoder)

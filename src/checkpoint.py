@@ -1,13 +1,13 @@
 """Checkpoints: finding, reading and fitting them."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from hydra.utils import get_object
 from torch import Tensor, nn
 
 from src.data.images import Preprocessing
@@ -70,12 +70,53 @@ def require_vocabulary(own: Vocabulary, checkpoint: Checkpoint) -> None:
         )
 
 
-def require_own_targets(config: DictConfig, checkpoint: Checkpoint) -> None:
-    """UserError where a checkpoint's configuration names code that is not this project's: it would be called."""
-    text = OmegaConf.to_yaml(config)
-    foreign = [target for target in re.findall(r"_target_: *(\S+)", text) if not target.startswith("src.")]
-    if foreign:
-        raise UserError(f"{checkpoint.path} asks for {foreign[0]}, which is not part of this project: not loaded")
+def require_own_targets(config: Mapping[str, Any], checkpoint: Checkpoint) -> None:
+    """UserError where a checkpoint's configuration names code that is not this project's: it would be called.
+
+    Args:
+        config: what of the checkpoint's configuration will be instantiated, plain containers.
+        checkpoint: named in the error.
+    """
+    for node in _targets(config):
+        if not _is_own(node):
+            named = node["path"] if node["_target_"] == _GET_OBJECT and "path" in node else node["_target_"]
+            raise UserError(f"{checkpoint.path} asks for {named}, which is not part of this project: not loaded")
+
+
+_GET_OBJECT = "hydra.utils.get_object"
+"""A target that gives a constant, such as a table of words."""
+
+_PARTS = tuple(f"src.{part}." for part in ("data", "decoding", "metrics", "models"))
+"""What a checkpoint may ask for."""
+
+
+def _targets(config: Any) -> Iterator[Mapping[str, Any]]:
+    """The nodes of a configuration that name something to call."""
+    if isinstance(config, Mapping):
+        if "_target_" in config:
+            yield config
+        config = list(config.values())
+    if isinstance(config, list | tuple):
+        for node in config:
+            yield from _targets(node)
+
+
+def _is_own(node: Mapping[str, Any]) -> bool:
+    """Whether a node names a class of this project, a function called without arguments, or a constant.
+
+    The beginning of the name alone would not do: `src.door.os.system` is found through a module of the project.
+    """
+    constant = node["_target_"] == _GET_OBJECT
+    name = str(node.get("path") if constant else node["_target_"])
+    if not name.startswith(_PARTS):
+        return False
+    try:
+        found = get_object(name)
+    except Exception:  # whatever importing it raises: it is not there
+        return False
+    if constant:
+        return not callable(found) and not isinstance(found, ModuleType)
+    return found.__module__.startswith(_PARTS) and (isinstance(found, type) or set(node) == {"_target_"})
 
 
 def newest(folder: Path) -> Path:

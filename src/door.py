@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -28,6 +29,9 @@ from rich.table import Table
 from yaml import YAMLError
 
 from src.errors import UserError
+
+BASELINES = {"human": "a reference", "majority": "commonest caption"}
+"""Suffix of a metric's name → heading: what else was scored as the model's captions were."""
 
 CONF = str(Path(__file__).parents[1] / "conf")
 
@@ -171,10 +175,20 @@ def finish(metrics: Mapping[str, float], folder: Path) -> None:
     """Writes `metrics.json` and prints, as the door's last lines, the table of metrics and the run directory."""
     numbers = {name: float(value) for name, value in sorted(metrics.items())}
     write_whole(folder / "metrics.json", json.dumps(numbers, indent=2) + "\n")
-    table = Table("metric", "value")
-    for name, value in numbers.items():
-        table.add_row(name, f"{value:.4f}")
     logging.shutdown()
-    console = Console()
-    console.print(table)
+    Console().print(metrics_table(numbers))
     print(folder)
+
+
+def metrics_table(metrics: Mapping[str, float]) -> Table:
+    """A row for each `<split>/<metric>` of an evaluated split, its baselines `<metric>_<baseline>` in columns beside."""
+    cells: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        metric, baseline = re.fullmatch(rf"(.+?)(?:_({'|'.join(BASELINES)}))?", name).groups()  # type: ignore[union-attr]
+        if not name.startswith(("train/", "lr-")):
+            cells.setdefault(metric, {})[baseline or ""] = value
+    baselines = [name for name in BASELINES if any(name in row for row in cells.values())]
+    table = Table("metric", "value", *(BASELINES[name] for name in baselines))
+    for metric, row in sorted(cells.items()):
+        table.add_row(metric, *(f"{row[c]:.4f}" if c in row else "" for c in ("", *baselines)))
+    return table

@@ -1,4 +1,4 @@
-"""`python -m src.train experiment=NAME`: fit, then test the best checkpoint."""
+"""`python -m src.train experiment=NAME`: fit, then evaluate the best checkpoint on validation and test."""
 
 import logging
 from pathlib import Path
@@ -27,7 +27,7 @@ def main(config: DictConfig) -> float | None:
 
 
 def train(config: DictConfig, folder: Path, resumed: Path | None = None) -> float | None:
-    """Fit from scratch, from `config.ckpt`, or on from the checkpoint `resumed`; test the best; write the results."""
+    """Fit from scratch, from `config.ckpt`, or on from the checkpoint `resumed`; evaluate the best; write results."""
     pl.seed_everything(config.seed, workers=True, verbose=False)
     plain = resolved(config)
     callbacks: list[Callback] = [instantiate(c) for c in config.callbacks.values() if c]
@@ -42,8 +42,9 @@ def train(config: DictConfig, folder: Path, resumed: Path | None = None) -> floa
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if config.test and not trainer.interrupted:
         best = getattr(trainer.checkpoint_callback, "best_model_path", "") or None
-        trainer.test(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
-        metrics |= {name: float(value) for name, value in trainer.callback_metrics.items()}
+        for evaluate in (trainer.validate, trainer.test):
+            evaluate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
+            metrics |= {name: float(value) for name, value in trainer.callback_metrics.items()}
     close(trainer)
     if trainer.is_global_zero:
         finish(metrics, folder)

@@ -21,7 +21,8 @@ class History(Logger):
         self.path = Path(folder) / "metrics.csv"
         self.rows: list[dict[str, Any]] = []
         self.columns = ["step"]
-        if self.path.exists():
+        self._continued = self.path.exists()
+        if self._continued:
             with self.path.open(newline="") as file:
                 reader = csv.DictReader(file)
                 self.columns = list(reader.fieldnames or ["step"])
@@ -48,8 +49,9 @@ class History(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """One more value of some metrics at a step; values of the same step share a row."""
         at = step if step is not None else len(self.rows)
-        if self.rows and int(self.rows[-1]["step"]) > at:
+        if self._continued or (self.rows and int(self.rows[-1]["step"]) > at):
             self.rows = [row for row in self.rows if int(row["step"]) < at]
+            self._continued = False
         if self.rows and int(self.rows[-1]["step"]) == at:
             self.rows[-1] |= metrics
         else:

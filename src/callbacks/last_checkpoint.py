@@ -30,6 +30,11 @@ class LastCheckpoint(Checkpoint):
         if due and not trainer.is_last_batch and not accumulating:
             self._save(trainer)
 
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Lightning would leave out a plateau scheduler's step in the epoch that a run resumed in, as if that epoch had
+        no validation; but it always has."""
+        trainer.fit_loop.restarting = False
+
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.global_step > self._saved_at:
             self._save(trainer)

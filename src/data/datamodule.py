@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import DataLoader
 
 from src.data.batch import CaptionBatch
@@ -46,7 +47,7 @@ class CaptionData(pl.LightningDataModule):
         num_workers: processes that load images; 0 with cached features, which need none.
         cache_features: train and evaluate on stored encoder features (a frozen encoder) rather than on pixels.
         limits: at most so many images of a split, for a quick look.
-        max_broken: share of a split's images that may be unreadable, in [0, 1].
+        max_broken: share of the images of the splits in use that may be unreadable, in [0, 1].
         seed: of order and draws.
 
     Attributes:
@@ -122,9 +123,10 @@ class CaptionData(pl.LightningDataModule):
 
     def drop(self, broken: dict[int, str]) -> None:
         """Leave out the unreadable images found while features were cached (image id → file name)."""
-        for split in SPLITS:
-            self._splits[split] = [image for image in self.images(split) if image.id not in broken]
+        splits = {split: self.images(split) for split in SPLITS}
         self._note_broken(list(broken.values()))
+        for split, images in splits.items():
+            self._splits[split] = [image for image in images if image.id not in broken]
 
     def dataset(self, split: str) -> CaptionDataset:
         """The split as batches; UserError before `use`, or where no caption has a known word."""
@@ -153,7 +155,14 @@ class CaptionData(pl.LightningDataModule):
             order.resume_at = self._resume_at
             order.epoch = self._resume_at[0]
         workers = 0 if self.features is not None else self.num_workers
-        return DataLoader(dataset, sampler=order, batch_size=None, num_workers=workers, persistent_workers=workers > 0)
+        return DataLoader(
+            dataset,
+            sampler=order,
+            batch_size=None,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            generator=torch.Generator(),  # the loader's draws; dropout's stay the same with any number of workers
+        )
 
     def train_dataloader(self) -> DataLoader[CaptionBatch]:
         return self.loader("train")
@@ -181,10 +190,11 @@ class CaptionData(pl.LightningDataModule):
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Where in the epoch training stands, counted in batches that were trained on."""
+        """Where training goes on: the epoch, and the batches of it that were trained on."""
         assert self.trainer is not None
-        progress = self.trainer.fit_loop.epoch_loop.batch_progress.current
-        return {"epoch": self.trainer.current_epoch, "batches": progress.completed}
+        # `completed` would be one behind: it is counted after the hook in which a checkpoint is written
+        trained = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]
+        return {"epoch": self.trainer.current_epoch, "batches": 0 if self.trainer.is_last_batch else trained}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._resume_at = (state["epoch"], state["batches"])

@@ -46,7 +46,14 @@ class WordsFirst(nn.Module):
 
 
 def presence_loss(scores: Tensor, captions: Tensor) -> Tensor:
-    """Binary cross-entropy summed over words, mean over images: scores (B, V), captions (B, K, T) → ()."""
+    """Binary cross-entropy of all words per word present, the scale of a caption's cross-entropy.
+
+    Adam's step is scaled by past gradients: a loss of another scale would slow or shake the objective that follows.
+
+    Args:
+        scores: (B, V) logits. captions: (B, K, T) int64.
+    """
     present = torch.zeros_like(scores).scatter_(1, captions.flatten(1), 1.0)
     real = slice(len(SPECIALS), None)
-    return F.binary_cross_entropy_with_logits(scores[:, real], present[:, real], reduction="sum") / len(scores)
+    loss = F.binary_cross_entropy_with_logits(scores[:, real], present[:, real], reduction="sum")
+    return loss / present[:, real].sum().clamp(min=1)

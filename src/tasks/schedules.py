@@ -1,22 +1,38 @@
 """Learning-rate schedules that know how long a run is."""
 
 import math
+from collections.abc import Callable, Sequence
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 
-def cosine(optimizer: Optimizer, steps: int, warmup: int = 0) -> LambdaLR:
-    """A linear rise over `warmup` optimiser steps, then half a wave of cosine to zero at `steps`.
+def cosine(
+    optimizer: Optimizer,
+    steps: int,
+    warmup: int = 0,
+    first: int = 0,
+    peaks: Sequence[tuple[float, float]] | None = None,
+) -> LambdaLR:
+    """A linear rise over `warmup` optimiser steps, then half a wave of cosine to zero; once, or twice.
 
     Args:
-        optimizer: whose groups' learning rates are the peaks.
+        optimizer: its groups' learning rates are the peaks.
         steps: optimiser steps of the whole run; the task fills it in.
-        warmup: optimiser steps.
+        warmup: optimiser steps of each rise.
+        first: optimiser steps of a first cycle before the main one; 0 for none.
+        peaks: for each parameter group (decoder, encoder), what its learning rate is multiplied by in the first and in
+            the main cycle; None for 1.
     """
+    groups = peaks or [(1.0, 1.0)] * len(optimizer.param_groups)
+    return LambdaLR(optimizer, [_factor(steps, warmup, first, pair) for pair in groups])
 
+
+def _factor(steps: int, warmup: int, first: int, peaks: tuple[float, float]) -> Callable[[int], float]:
     def factor(step: int) -> float:
-        rise = min(1.0, (step + 1) / max(1, warmup))
-        return rise * 0.5 * (1 + math.cos(math.pi * min(step / max(1, steps), 1.0)))
+        begun = step >= first
+        at, length = (step - first, steps - first) if begun else (step, first)
+        rise = min(1.0, (at + 1) / max(1, warmup))
+        return peaks[begun] * rise * 0.5 * (1 + math.cos(math.pi * min(at / max(1, length), 1.0)))
 
-    return LambdaLR(optimizer, factor)
+    return factor
