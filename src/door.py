@@ -181,7 +181,7 @@ def finish(metrics: Mapping[str, float], folder: Path) -> None:
 
 
 def metrics_table(metrics: Mapping[str, float]) -> Table:
-    """A row for each `<split>/<metric>` of an evaluated split, its baselines `<metric>_<baseline>` in columns beside."""
+    """A row for each `<split>/<metric>` of an evaluated split, its baselines `<metric>_<baseline>` beside it."""
     cells: dict[str, dict[str, float]] = {}
     for name, value in metrics.items():
         metric, baseline = re.fullmatch(rf"(.+?)(?:_({'|'.join(BASELINES)}))?", name).groups()  # type: ignore[union-attr]

@@ -4,7 +4,7 @@ import contextlib
 import io
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -35,19 +35,35 @@ QUICK = (
     "data.num_workers=0",
     "model.embed_dim=16",
     "model.hidden_dim=16",
+    "model.attention_dim=16",
     "+trainer.enable_progress_bar=false",
     "trainer.max_epochs=1",
 )
 """What makes any training of a captioner small."""
 
-SCENES = (
-    *QUICK,
+WORLD = (
     "data.source.counts={train: 48, val: 16, test: 16}",
     f"data.source.size={SIZE}",
     f"encoder.image_size={SIZE}",
     "encoder.widths=[4, 8, 8, 8]",
 )
-"""… and for the tests' world."""
+"""The tests' world, and an encoder for it."""
+
+SCENES = (
+    *QUICK,
+    *WORLD,
+    "~experiment",
+    "task.tune_encoder=true",
+    "optimizer.lr=2e-3",
+    "data.captions_per_image=2",
+)
+"""A training in it, whatever recipe the experiments settle on: none of them is loaded."""
+
+EMA = (
+    "callbacks.ema={_target_: pytorch_lightning.callbacks.WeightAveraging, "
+    "multi_avg_fn: {_target_: torch.optim.swa_utils.get_ema_multi_avg_fn, decay: 0.9}}"
+)
+"""A moving average of the weights, as conf/callbacks/default.yaml proposes it."""
 
 FIGURES = ("callbacks.attention=null", "callbacks.captions=null")
 """Nothing is drawn."""
@@ -77,9 +93,9 @@ class Ran(NamedTuple):
 
 def composed(door: str, folder: Path, *overrides: str) -> DictConfig:
     """A door's configuration as its main function gets it, with `folder` as run directory."""
+    run = (f"hydra.runtime.output_dir={folder}", "hydra.job.num=0")
     with initialize_config_dir(CONF, version_base="1.3"):
-        run = [f"hydra.runtime.output_dir={folder}", "hydra.job.num=0"]
-        config = compose(door, [*overrides, *run], return_hydra_config=True)
+        config = compose(door, last_of_each((*overrides, *run)), return_hydra_config=True)
     HydraConfig.instance().set_config(config)
     OmegaConf.set_readonly(config, False)
     del config.hydra
@@ -102,7 +118,7 @@ def run_door(name: str, *args: str) -> Ran:
     code = 0
     with (
         restored_logging(),
-        patch.object(sys, "argv", [f"src/{name}.py", *args]),
+        patch.object(sys, "argv", [f"src/{name}.py", *last_of_each(args)]),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
@@ -113,6 +129,11 @@ def run_door(name: str, *args: str) -> Ran:
             if isinstance(stop.code, str):
                 print(stop.code, file=sys.stderr)
     return Ran(code, out.getvalue(), err.getvalue())
+
+
+def last_of_each(overrides: Sequence[str]) -> list[str]:
+    """A later override takes the place of an earlier one of the same key: Hydra refuses two choices of a group."""
+    return list({override.partition("=")[0]: override for override in overrides}.values())
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from src.data.batch import CaptionBatch
 from src.data.vocabulary import SPECIALS
+from src.errors import UserError
 from src.models.captioner import Captioner
 from src.objectives.cross_entropy import CrossEntropy, Logs
 
@@ -39,7 +40,8 @@ class WordsFirst(nn.Module):
         if step >= self.steps:
             return self.then(captioner, batch, step)
         assert self.detector is not None, "call attach() with the captioner first"
-        assert batch.images is not None, "the encoder is trained, so the batch holds pixels"
+        if batch.images is None:
+            raise UserError("word presence is learned by the encoder: set task.tune_encoder=true, or objective=xe")
         scores = self.detector(captioner.encoder(batch.images).values.mean(1))
         loss = presence_loss(scores, batch.captions)
         return loss, {"word_presence": loss.detach()}

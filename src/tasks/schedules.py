@@ -22,10 +22,11 @@ def cosine(
         warmup: optimiser steps of each rise.
         first: optimiser steps of a first cycle before the main one; 0 for none.
         peaks: for each parameter group (decoder, encoder), what its learning rate is multiplied by in the first and in
-            the main cycle; None for 1.
+            the main cycle; None for 1. A frozen encoder has no group, and its pair is passed over.
     """
-    groups = peaks or [(1.0, 1.0)] * len(optimizer.param_groups)
-    return LambdaLR(optimizer, [_factor(steps, warmup, first, pair) for pair in groups])
+    groups = len(optimizer.param_groups)
+    pairs = (peaks or [(1.0, 1.0)] * groups)[:groups]
+    return LambdaLR(optimizer, [_factor(steps, warmup, first, pair) for pair in pairs])
 
 
 def _factor(steps: int, warmup: int, first: int, peaks: tuple[float, float]) -> Callable[[int], float]:

@@ -39,7 +39,9 @@ BUILD: dict[str, Callable[[], Captioner]] = {
     "adaptive": lambda: Adaptive(Patches(), V, embed_dim=7, hidden_dim=8, attention_dim=4),
     "gridtd": lambda: GridTD(Patches(), V, embed_dim=7, hidden_dim=8, attention_dim=4),
     "aoa": lambda: AoA(Patches(), V, embed_dim=7, hidden_dim=8, attention_dim=4, heads=2, gate_on="hidden"),
-    "aoa_refined": lambda: AoA(Patches(), V, embed_dim=7, hidden_dim=8, attention_dim=4, heads=2, gate_on="both", refiner_layers=2),
+    "aoa_refined": lambda: AoA(
+        Patches(), V, embed_dim=7, hidden_dim=8, attention_dim=4, heads=2, gate_on="both", refiner_layers=2
+    ),
 }
 
 
