@@ -1,37 +1,23 @@
-"""Where the model looked as it wrote each word of its own captions.
-
-T words, h × w cells of the encoder's grid.
-"""
+"""Where the model looked as it wrote each word of its own captions."""
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
-from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
+from src.attribution.attention import attend
 from src.callbacks.media import log_figures, thumbnails
 from src.data.batch import CaptionBatch
 from src.data.datamodule import CaptionData
-from src.data.vocabulary import PAD, Vocabulary
 from src.figures.word_strip import word_strip
-from src.models.captioner import Captioner
 from src.tasks.captioning import Captioning
 
 log = logging.getLogger(__name__)
-
-
-class Attended(NamedTuple):
-    """A caption's words, attention (T, h, w) of each, and the sentinel β (T,) where the captioner has one."""
-
-    words: list[str]
-    maps: NDArray[np.floating]
-    sentinel: list[float] | None
 
 
 class AttentionMaps(Callback):
@@ -82,31 +68,6 @@ class AttentionMaps(Callback):
             for i, photo in photos.items()
         }
         log_figures(trainer, "val/attention", strips, self.folder)
-
-
-@torch.no_grad()
-def attend(
-    captioner: Captioner, batch: CaptionBatch, captions: list[list[str]], vocabulary: Vocabulary
-) -> list[Attended]:
-    """The attention with which a captioner, in the mode it is in, writes one given caption of each image.
-
-    Args:
-        captioner: its encoder has a grid.
-        batch: B images.
-        captions: B lists of words.
-        vocabulary: the captioner's.
-    """
-    assert captioner.encoder.grid is not None
-    rows, columns = captioner.encoder.grid
-    inputs = [torch.tensor(vocabulary.encode(words)[:-1], device=batch.image_ids.device) for words in captions]
-    tokens = torch.nn.utils.rnn.pad_sequence(inputs, batch_first=True, padding_value=PAD)
-    unrolled = captioner.unroll(tokens, captioner.features(batch))
-    attention = unrolled.attention.float().cpu().unflatten(-1, (rows, columns)).numpy()
-    sentinel = None if unrolled.sentinel is None else unrolled.sentinel.float().cpu().tolist()
-    return [
-        Attended(words, attention[b, : len(words)], None if sentinel is None else sentinel[b][: len(words)])
-        for b, words in enumerate(captions)
-    ]
 
 
 def _first(batch: CaptionBatch, count: int) -> CaptionBatch:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
+from src.attribution.attention import attend
 from src.callbacks import attention_maps
-from src.callbacks.attention_maps import AttentionMaps, attend
+from src.callbacks.attention_maps import AttentionMaps
 from src.data.batch import CaptionBatch
 from src.data.captions import CaptionedImage
 from src.data.vocabulary import SPECIALS, START, Vocabulary

@@ -1,52 +1,58 @@
+"""The metrics that the doors compose."""
+
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from omegaconf import DictConfig
 
-CONF = str(Path(__file__).parents[2] / "conf")
+from src.data.scenes.objects import OBJECT_WORDS
+from src.metrics.score import Metric
+from src.metrics.spice import fetch_corenlp
+from tests.running import composed
+
+CHAIR = {"CHAIRs", "CHAIRi", "object_mAP", "object_precision", "object_mAP_words", "objects_never_predicted"}
+QUICK = {"BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "CIDEr", "bad_endings", "length", "vocabulary"} | CHAIR
+FULL = QUICK | {"METEOR", "ROUGE-L", "BERTScore-P", "BERTScore-R", "BERTScore-F1"}
 
 
-def composed(*overrides):
-    with initialize_config_dir(CONF, version_base="1.3"):
-        return compose(overrides=[*overrides, "+paths={data_dir: data}"])
-
-
-def names(metrics):
+def names(metrics: list[Metric]) -> set[str]:
     return {name for metric in metrics for name in metric.names}
 
 
+def metrics(folder: Path, *overrides: str) -> DictConfig:
+    return composed("train", folder, *overrides).metrics
+
+
 @pytest.mark.parametrize("embedder", ["minilm", "bert"])
-def test_captioning(embedder):
-    config = composed("+metrics=captioning", f"+embedder={embedder}").metrics
-    assert {"BLEU-4", "CIDEr", "bad_endings", "length", "vocabulary"} == names(instantiate(config.val)) - {
-        "BLEU-1",
-        "BLEU-2",
-        "BLEU-3",
-    }
-    expected = {"METEOR", "SPICE", "ROUGE-L", "BERTScore-F1", "CHAIRs", "CHAIRi", "object_mAP", "object_precision"}
-    assert expected <= names(instantiate(config.test))
+def test_photos_are_scored_by_everything(embedder: str, tmp_path: Path) -> None:
+    config = metrics(tmp_path, "experiment=gridtd_coco", f"embedder={embedder}")
+    assert names(instantiate(config.val)) == QUICK
+    assert names(instantiate(config.test)) == FULL | {"SPICE"}
 
 
-def test_minilm_scores():
-    config = composed("+metrics=captioning", "+embedder=minilm")
-    (bertscore,) = [m for m in instantiate(config.metrics.test) if "BERTScore-F1" in m.names]
-    assert bertscore({1: "a dog", 2: "a cat"}, {1: ["a dog"], 2: ["a cat"]})["BERTScore-F1"].corpus == pytest.approx(
-        1, abs=1e-5
-    )
+def test_scenes_are_scored_by_everything_but_spice(tmp_path: Path) -> None:
+    config = metrics(tmp_path, "experiment=gridtd_scenes")
+    assert names(instantiate(config.test)) == FULL
 
 
-def test_scenes_knows_its_own_objects():
-    words = pytest.importorskip("src.data.scenes.objects").OBJECT_WORDS
-    config = composed("+metrics=scenes", "+embedder=minilm")
-    (hallucination,) = [m for m in instantiate(config.metrics.test) if "CHAIRs" in m.names]
-    for category, forms in words.items():
+def test_minilm_scores(tmp_path: Path) -> None:
+    config = metrics(tmp_path, "experiment=gridtd_coco")
+    (bertscore,) = [m for m in instantiate(config.test) if "BERTScore-F1" in m.names]
+    score = bertscore({1: "a dog", 2: "a cat"}, {1: ["a dog"], 2: ["a cat"]})["BERTScore-F1"]
+    assert score.corpus == pytest.approx(1, abs=1e-5)
+
+
+def test_scenes_know_their_own_objects(tmp_path: Path) -> None:
+    config = metrics(tmp_path, "experiment=gridtd_scenes")
+    (hallucination,) = [m for m in instantiate(config.test) if "CHAIRs" in m.names]
+    for category, forms in OBJECT_WORDS.items():
         for form in forms:
             assert hallucination.object_words.mentioned(f"a {form} there") == [category]
 
 
-def test_spice_names_the_fetch():
-    from src.metrics.spice import fetch_corenlp
-
-    config = composed("+metrics=spice").metrics
+def test_spice_names_the_fetch() -> None:
+    with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
+        config = compose(overrides=["+metrics=spice"]).metrics
     assert instantiate(config, _partial_=True).func is fetch_corenlp

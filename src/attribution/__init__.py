@@ -1,0 +1,1 @@
+"""What spoke for a word: relevance of pixels, regions and earlier words."""
