@@ -39,7 +39,8 @@ def main(config: DictConfig) -> None:
     captioner, checkpoint = load_captioner(config.ckpt)
     if captioner.encoder.grid is None:
         raise UserError(f"{config.ckpt} sees bottom-up regions, not photos: explain a captioner with another encoder")
-    writer = Writer(captioner, checkpoint.vocabulary, instantiate(config.get("decoding") or checkpoint.config["decoding"]))
+    decoding = instantiate(config.get("decoding") or checkpoint.config["decoding"])
+    writer = Writer(captioner, checkpoint.vocabulary, decoding)
     given = None if config.caption is None else known_words(config.caption, checkpoint.vocabulary)
     records, unreadable = [], []
     for path in tqdm(photos(Path(config.image)), desc="explaining", unit="photo", disable=None):

@@ -37,7 +37,9 @@ class DiverseBeam:
 
     def __post_init__(self) -> None:
         penalty = self.length_penalty or unpenalised
-        self._search = Search(self.width, self.groups, self.penalty, penalty, self.max_length, self.filters)
+        self._search = Search(
+            self.width, self.groups, self.penalty, penalty, self.max_length, self.filters, captions=self.width
+        )
 
     @torch.no_grad()
     def __call__(self, captioner: Stepper, features: Any) -> Decoded:

@@ -3,8 +3,8 @@
 B batch, G groups, K live hypotheses per group, b images still in the batch, N = b·G·K rows, V vocabulary.
 
 A hypothesis that ends leaves its beam for the group's pool of finished ones, with its length-penalised score, and the
-beam stays at its width of live hypotheses. An image is done when no live one can still beat the last of the `width`
-best finished ones. Those that have not ended after `max_length` tokens compete as they are.
+beam stays at its width of live hypotheses. An image is done when no live one can still beat the last of the best
+finished ones that are asked for. Those that have not ended after `max_length` tokens compete as they are.
 """
 
 from collections.abc import Sequence
@@ -35,6 +35,7 @@ class Search:
         length_penalty: from sums of scores to what finished hypotheses are ranked by.
         max_length: tokens at most, `<end>` included.
         filters: what words are forbidden.
+        captions: returned for each group, at most `width`; an image is done when these can no longer change.
     """
 
     width: int
@@ -43,15 +44,20 @@ class Search:
     length_penalty: LengthPenalty
     max_length: int
     filters: Sequence[Filter]
+    captions: int
 
     def __post_init__(self) -> None:
         if min(self.width, self.groups, self.max_length) < 1:
             raise UserError("decoding.width, decoding.groups and decoding.max_length: set each to at least 1")
+        if not 1 <= self.captions <= self.width:
+            raise UserError(
+                f"decoding.captions is {self.captions}: set it to between 1 and decoding.width ({self.width})"
+            )
         if self.diversity < 0:
             raise UserError(f"decoding.penalty is {self.diversity}: set it to 0 or more")
 
     def __call__(self, captioner: Stepper, features: Any) -> Decoded:
-        """Features of B images → Decoded with n = G·K."""
+        """Features of B images → Decoded with n = G·`captions`."""
         state = repeat(captioner.start(features), self.groups)
         live = [roots(len(features), state[0]) for _ in range(self.groups)]
         finished = [h.best(0) for h in live]
@@ -61,7 +67,9 @@ class Search:
         for length in range(1, self.max_length + 1):
             logits, _, _, state = captioner.step(words, state, features)
             live, parents, ended = self._extend(live, logits)
-            finished = [join(f, self._ranked(e, length)).best(self.width) for f, e in zip(finished, ended, strict=True)]
+            finished = [
+                join(f, self._ranked(e, length)).best(self.captions) for f, e in zip(finished, ended, strict=True)
+            ]
             kept = survivors(self._undecided(live, finished))
             if kept is not None:
                 self._write(decoded, images, live, finished, length)
@@ -104,13 +112,13 @@ class Search:
         undecided = []
         for going_on, pool in zip(live, finished, strict=True):
             reachable = self.length_penalty(going_on.scores.amax(1), self.max_length)
-            full = pool.scores.shape[1] == self.width
+            full = pool.scores.shape[1] == self.captions
             to_beat = pool.scores[:, -1] if full else torch.full_like(reachable, -torch.inf)
             undecided.append(reachable > to_beat)
         return torch.stack(undecided).any(0)
 
     def _empty(self, like: Hypotheses) -> Decoded:
-        size, n = len(like.scores), self.groups * self.width
+        size, n = len(like.scores), self.groups * self.captions
         scores = like.scores.new_full((size, n), -torch.inf)
         return Decoded(like.tokens.new_full((size, n, self.max_length), PAD), scores, scores.clone())
 
@@ -119,7 +127,7 @@ class Search:
     ) -> None:
         """The best of each group, finished or not, into the rows of `images`."""
         pairs = zip(live, finished, strict=True)
-        groups = [join(pool, self._ranked(going_on, length)).best(self.width) for going_on, pool in pairs]
+        groups = [join(pool, self._ranked(going_on, length)).best(self.captions) for going_on, pool in pairs]
         best = reduce(join, groups)
         best = best.best(best.scores.shape[1])
         missing = best.scores == -torch.inf

@@ -131,7 +131,7 @@ def compare(captioner: UpDown, features: Features, ends: bool) -> dict[str, floa
     few = Features(*(part[:PLAIN] for part in (features.values, features.keys, features.pooled)))
     kinds: dict[str, Callable[[], object]] = {
         "greedy": lambda: Greedy(LENGTH)(captioner, features),
-        "beam": lambda: Beam(WIDTH, max_length=LENGTH)(captioner, features),
+        "beam": lambda: Beam(WIDTH, max_length=LENGTH, captions=1)(captioner, features),
         "step_1": lambda: bare_steps(captioner, features, 1),
         "step_5": lambda: bare_steps(captioner, features, WIDTH),
         "plain_beam": lambda: plain_beam(captioner, few),

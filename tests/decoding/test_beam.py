@@ -137,7 +137,21 @@ def test_features_need_not_be_masked():
     same(Beam(3)(Recurrent(9), open_to_all), Beam(3)(Recurrent(9), unmasked))
 
 
-@pytest.mark.parametrize("build", [lambda: Beam(0), lambda: Beam(max_length=0), lambda: Wu(-1.0)])
+@pytest.mark.parametrize(
+    "build", [lambda: Beam(0), lambda: Beam(max_length=0), lambda: Beam(2, captions=3), lambda: Wu(-1.0)]
+)
 def test_impossible_settings_are_refused(build):
     with pytest.raises(UserError):
         build()
+
+
+@pytest.mark.parametrize("penalty", [None, Wu(0.6), Average()])
+@pytest.mark.parametrize("captions", [1, 2])
+def test_fewer_captions_are_the_best_of_the_same_search(captions, penalty):
+    captioner, features = Markov(6), tables(7, 6)
+    everything = Beam(4, penalty, max_length=9)(captioner, features)
+    asked_for = Beam(4, penalty, max_length=9, captions=captions)(captioner, features)
+    assert asked_for.tokens.shape[1] == captions
+    torch.testing.assert_close(asked_for.scores, everything.scores[:, :captions])
+    length = asked_for.tokens.shape[2]
+    assert torch.equal(asked_for.tokens, everything.tokens[:, :captions, :length])
