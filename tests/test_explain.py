@@ -42,11 +42,22 @@ def test_a_folder_of_photos(ckpt: str, folder: Path, places: list[str]) -> None:
     assert found["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert [Path(e["image"]).name for e in found["explanations"]] == ["a.png", "a.webp"]
     for record in found["explanations"]:
-        maps = np.load(ran.folder / record["maps"])["attention"]
-        assert len(maps) == len(record["words"]) == len(record["sentinel"]) > 0
-        np.testing.assert_allclose(maps.sum((1, 2)) + record["sentinel"], 1, rtol=1e-5)
-        assert Image.open(ran.folder / record["figure"]).width > 100
+        maps = np.load(ran.folder / record["maps"])
+        words = len(record["words"])
+        assert len(maps["attention"]) == len(maps["relevance"]) == len(record["sentinel"]) == words > 0
+        np.testing.assert_allclose(maps["attention"].sum((1, 2)) + record["sentinel"], 1, rtol=1e-5)
+        assert np.shape(record["word_relevance"]) == (words, words)
+        assert np.triu(record["word_relevance"], 1).sum() == 0
+        assert len(record["residual"]) == words
+        assert [Image.open(ran.folder / figure).width > 100 for figure in record["figures"]] == [True, True]
     assert len({record["maps"] for record in found["explanations"]}) == 2
+
+
+def test_attention_alone(ckpt: str, folder: Path, places: list[str]) -> None:
+    ran = run_door("explain", ckpt, f"image={folder}/a.png", "~attribution", *places)
+    found = explained(ran.folder)
+    assert found["method"] == "attention"
+    assert len(found["explanations"][0]["figures"]) == 1
 
 
 def test_a_given_sentence(ckpt: str, folder: Path, places: list[str]) -> None:

@@ -36,16 +36,27 @@ def share(y: Tensor) -> Tensor:
     if epsilon is None or not y.requires_grad:
         return y
     value = y.detach()
-    ratio = value / torch.where(value >= 0, value + epsilon, value - epsilon)
+    ratio = value / stabilised(value, epsilon)
     y = y.view_as(y)
     y.register_hook(lambda gradient: gradient * ratio)
     return y
 
 
 def tanh(x: Tensor) -> Tensor:
-    """tanh; under LRP the identity rule, as the constant ratio tanh(x) / x (1 at 0)."""
-    if _epsilon.get() is None:
-        return torch.tanh(x)
+    """tanh; under LRP the identity rule."""
+    return torch.tanh(x) if _epsilon.get() is None else as_identity(x, torch.tanh(x.detach()))
+
+
+def stabilised(z: Tensor, epsilon: float) -> Tensor:
+    """z + ε·sign z, away from 0, with sign 0 = 1."""
+    return torch.where(z >= 0, z + epsilon, z - epsilon)
+
+
+def as_identity(x: Tensor, y: Tensor) -> Tensor:
+    """y = f(x) of an elementwise f, f(0) = 0, as the product of x with the constant y / x (1 at 0).
+
+    gradient × input is then the same on both sides: x takes all relevance of y.
+    """
     value = x.detach()
-    ratio = torch.where(value == 0, torch.ones_like(value), torch.tanh(value) / torch.where(value == 0, 1, value))
-    return x * ratio
+    zero = value == 0
+    return x * torch.where(zero, torch.ones_like(value), y / torch.where(zero, torch.ones_like(value), value))

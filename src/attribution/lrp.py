@@ -1,0 +1,176 @@
+"""Layer-wise relevance propagation through captioner and encoder as one backward (Algorithm 1 of Sun et al. 2020).
+
+B images, S words of a caption, T explained words, n words of a chunk, R regions, D encoder features, E embedding,
+H what the vocabulary layer reads.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from src.attribution.composite import Composite, Rules
+from src.attribution.context import explaining
+from src.attribution.explanation import Explanation
+from src.attribution.products import check_products
+from src.attribution.targets import Targets
+from src.data.batch import CaptionBatch
+from src.errors import UserError
+from src.models.captioner import Captioner, Features
+from src.models.relevance import lrp
+
+
+@dataclass
+class Trace:
+    """One forward under rules: what the backward starts from and what it goes to.
+
+    outputs: (B, T, H) before the vocabulary. seeds: (B, T, H) gradient of the explained scores. scores: (B, T).
+    embedded: (B, S, E). regions: (B, R, D). images: (B, C, H, W), or None.
+    rules: of the encoder, or None.
+    """
+
+    outputs: Tensor
+    seeds: Tensor
+    scores: Tensor
+    embedded: Tensor
+    regions: Tensor
+    images: Tensor | None
+    rules: Rules | None
+
+
+class LRP:
+    """Relevance of pixels, regions and words for each word of a caption, all words of all images in one backward.
+
+    Args:
+        composite: the rules of the encoder.
+        epsilon: of the captioner's linear maps, sums and LSTM, in logits; paper: 0.01.
+        chunk: words explained at once, which caps the memory; halved by itself where a GPU's is not enough.
+    """
+
+    def __init__(self, composite: Composite, epsilon: float = 0.01, chunk: int = 4):
+        if chunk < 1 or epsilon < 0:
+            raise UserError(f"LRP needs chunk ≥ 1 and epsilon ≥ 0, not {chunk} and {epsilon}")
+        self.composite, self.epsilon, self.chunk = composite, epsilon, chunk
+
+    def attribute(self, captioner: Captioner, batch: CaptionBatch | Tensor, targets: Targets) -> Explanation:
+        """Explains the words of one caption per image.
+
+        Args:
+            captioner: left as it was found.
+            batch: images (B, C, H, W) as the encoder's preprocessing makes them, or a batch with images or regions.
+            targets: the captions and which of their words.
+
+        Raises UserError: captions do not match the images, LRP does not apply to captioner or encoder, relevance is not
+        finite (with the layer's name), or memory does not suffice for one word at a time.
+        """
+        device = captioner.embedding.weight.device
+        with explaining(captioner, device):
+            trace = self._forward(captioner, batch, targets.to(device))
+            try:
+                words, regions, pixels = _backward(trace, self.chunk)
+            except torch.OutOfMemoryError as error:
+                raise UserError(
+                    "there is too little GPU memory to explain one word: explain fewer images at once"
+                ) from error
+        image = regions if pixels is None else pixels.flatten(2)
+        residual = trace.scores.detach() - words.sum(2) - image.flatten(2).sum(2)
+        if not residual.isfinite().all():
+            raise UserError(f"relevance is not finite from {_culprit(trace)} on: check the weights, or raise ε")
+        return Explanation(pixels, regions, words, residual)
+
+    def _forward(self, captioner: Captioner, batch: CaptionBatch | Tensor, targets: Targets) -> Trace:
+        images, regions, mask, rules = self._encode(captioner, batch)
+        if len(regions) != len(targets.tokens):
+            raise UserError(
+                f"there are {len(regions)} images and {len(targets.tokens)} captions: give one caption to each"
+            )
+        with lrp(self.epsilon):
+            features = captioner.project(regions, mask)
+            embedded = captioner.embed(targets.inputs()).detach().requires_grad_()
+            outputs = _outputs(captioner, embedded, features, targets.places)
+            scores = targets.scores(captioner.head(outputs))
+        check_products(outputs, [embedded, regions])
+        # the vocabulary layer sees each word by itself, so one pass gives the seeds of all
+        (seeds,) = torch.autograd.grad(scores.sum(), outputs, retain_graph=True)
+        return Trace(outputs, seeds, scores, embedded, regions, images, rules)
+
+    def _encode(
+        self, captioner: Captioner, batch: CaptionBatch | Tensor
+    ) -> tuple[Tensor | None, Tensor, Tensor | None, Rules | None]:
+        """Images as a leaf, or None; regions as a node of their graph, or as a leaf; the mask of the regions; rules."""
+        weight = captioner.embedding.weight
+        images = batch if isinstance(batch, Tensor) else batch.images
+        if images is not None:
+            images = images.to(weight, copy=True).requires_grad_()
+            with self.composite.applied(captioner.encoder) as rules:
+                regions, mask = captioner.encoder(images)
+            if not rules.layers:
+                raise UserError(
+                    f"no rule acts on {type(captioner.encoder).__name__}: it has no convolution or linear layer"
+                )
+            return images, regions, mask, rules
+        assert isinstance(batch, CaptionBatch) and batch.regions is not None, "a batch holds images or regions"
+        mask = None if batch.mask is None else batch.mask.to(weight.device, copy=True)
+        return None, batch.regions.to(weight, copy=True).requires_grad_(), mask, None
+
+
+def _outputs(captioner: Captioner, embedded: Tensor, features: Features, places: list[int]) -> Tensor:
+    """What the vocabulary layer reads (B, T, H) at the given places, by the steps of teacher forcing."""
+    drive, state = captioner.drive(embedded), captioner.start(features)
+    outputs = []
+    for t in range(max(places) + 1):
+        cell = captioner.advance(drive[:, t], state, features)
+        state = cell.state
+        outputs.append(cell.output)
+    return torch.stack([outputs[place] for place in places], 1)
+
+
+def _backward(trace: Trace, chunk: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Relevance of words (B, T, S), regions (B, T, R) and pixels (B, T, C, H, W), `chunk` words at a time."""
+    number, found, first = trace.outputs.shape[1], [], 0
+    while first < number:
+        chunk = min(chunk, number - first)
+        try:
+            found.append(_relevance(trace, first, chunk))
+            first += chunk
+        except torch.OutOfMemoryError:
+            if chunk == 1:
+                raise
+            chunk //= 2
+    words, regions, pixels = zip(*found, strict=True)
+    return torch.cat(words, 1), torch.cat(regions, 1), None if trace.images is None else torch.cat(pixels, 1)
+
+
+def _relevance(trace: Trace, first: int, chunk: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The same for the words `first` … `first + chunk − 1`, by one batched backward."""
+    chosen = torch.arange(first, first + chunk, device=trace.seeds.device)
+    alone = torch.nn.functional.one_hot(chosen, trace.seeds.shape[1]).to(trace.seeds)  # (n, T)
+    leaves = [trace.embedded, trace.regions, *([] if trace.images is None else [trace.images])]
+    seeds = alone[:, None, :, None] * trace.seeds
+    gradients = batched_gradient(trace.outputs, leaves, seeds)
+    words = (gradients[0] * trace.embedded.detach()).sum(-1)
+    regions = (gradients[1] * trace.regions.detach()).sum(-1)
+    pixels = None if trace.images is None else gradients[2].transpose(0, 1)
+    return words.transpose(0, 1), regions.transpose(0, 1), pixels
+
+
+def batched_gradient(output: Tensor, leaves: list[Tensor], seeds: Tensor) -> tuple[Tensor, ...]:
+    """Gradients (n, …) of the leaves from n seeds (n, *output.shape) by one backward, which may be repeated.
+
+    `torch.autograd.grad(is_grads_batched=True)` would do the same, but in a loop over the seeds for each convolution.
+    """
+
+    def backward(seed: Tensor) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(output, leaves, seed, retain_graph=True)
+
+    return torch.func.vmap(backward)(seeds)
+
+
+def _culprit(trace: Trace) -> str:
+    """Where the first number that is not finite came up: in the forward, or else in the backward."""
+    layers = trace.rules.layers if trace.rules else []
+    forward = [layer.name for layer in layers if not layer.y.isfinite().all()]
+    backward = [layer.name for layer in reversed(layers) if not layer.finite]
+    if not forward and not trace.scores.isfinite().all():
+        return "the captioner's logits"
+    return (forward or backward or ["the captioner"])[0]
