@@ -34,9 +34,13 @@ class Vocabulary:
         return word in self.index
 
     def encode(self, words: Iterable[str], max_length: int | None = None) -> list[int]:
-        """`<start> w1 … wn <end>`, at most `max_length` words kept; unknown words become `<unk>`."""
-        ids = [self.index.get(word, UNK) for word in words][:max_length]
-        return [START, *ids, END]
+        """`<start> w1 … wn <end>`; unknown words become `<unk>`.
+
+        A caption of more than `max_length` words is cut and then has no `<end>`: it did not end there.
+        """
+        ids = [START, *(self.index.get(word, UNK) for word in words), END]
+        cut = max_length is not None and len(ids) > max_length + 2
+        return ids[: max_length + 1] if cut and max_length is not None else ids
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The words up to `<end>`, without `<pad>` and `<start>`."""

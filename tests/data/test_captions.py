@@ -98,7 +98,8 @@ def test_vocabulary_keeps_frequent_words_in_order() -> None:
     vocabulary = Vocabulary.build([["a", "dog", "a"], ["a", "cat", "dog"]], min_count=2)
     assert vocabulary.words[4:] == ["a", "dog"]
     assert vocabulary.encode(["a", "cat", "dog"]) == [START, 4, UNK, 5, END]
-    assert vocabulary.encode(["a"] * 5, max_length=2) == [START, 4, 4, END]
+    assert vocabulary.encode(["a"] * 5, max_length=2) == [START, 4, 4]
+    assert vocabulary.encode(["a"] * 2, max_length=2) == [START, 4, 4, END]
     assert vocabulary.decode([START, 4, 5, END, 4]) == ["a", "dog"]
 
 
