@@ -39,8 +39,9 @@ class Vocabulary:
         A caption of more than `max_length` words is cut and then has no `<end>`: it did not end there.
         """
         ids = [START, *(self.index.get(word, UNK) for word in words), END]
-        cut = max_length is not None and len(ids) > max_length + 2
-        return ids[: max_length + 1] if cut and max_length is not None else ids
+        if max_length is not None and len(ids) > max_length + 2:
+            return ids[: max_length + 1]
+        return ids
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The words up to `<end>`, without `<pad>` and `<start>`."""
