@@ -12,10 +12,13 @@ from src.data.document_frequency import DocumentFrequencies
 from src.data.vocabulary import Vocabulary
 from src.errors import UserError
 
+VERSION = 2
+"""Raised when the same captions are encoded in another way: since 2 a cut caption has no `<end>`."""
+
 
 def digest(images: Sequence[CaptionedImage], *settings: object) -> str:
     """A short fingerprint of a split's ids and captions, of how captions become words, and of further settings."""
-    seen = hashlib.blake2b(repr((TOKENS, settings)).encode(), digest_size=6)
+    seen = hashlib.blake2b(repr((TOKENS, VERSION, settings)).encode(), digest_size=6)
     for image in images:
         seen.update(f"{image.id}\n".encode() + "\n".join(image.captions).encode())
     return seen.hexdigest()
