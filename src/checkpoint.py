@@ -1,10 +1,10 @@
 """Checkpoints: finding, reading and fitting them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from hydra.utils import get_object
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from src.data.images import Preprocessing
 from src.data.vocabulary import Vocabulary
 from src.errors import UserError
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -36,17 +38,29 @@ def read_checkpoint(path: str | Path, module: str = "captioner") -> Checkpoint:
         path: of a `.ckpt`.
         module: name of the model inside the LightningModule.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no checkpoint {path}: train one with `python -m src.train experiment=NAME`")
-    try:
-        raw = torch.load(path, "cpu", weights_only=True)
+
+    def contents(raw: Mapping[str, Any]) -> Checkpoint:
         weights = {k.removeprefix(f"{module}."): v for k, v in raw["state_dict"].items() if k.startswith(f"{module}.")}
         preprocessing = Preprocessing.from_dict(raw["preprocessing"])
-        return Checkpoint(path, raw["config"], weights, Vocabulary(raw["vocabulary"]), preprocessing)
+        return Checkpoint(Path(path), raw["config"], weights, Vocabulary(raw["vocabulary"]), preprocessing)
+
+    return _read(path, module, contents)
+
+
+def _read(path: str | Path, kind: str, contents: Callable[[Mapping[str, Any]], T]) -> T:
+    """What `contents` finds in a checkpoint; UserError where that is not there, or the file is not whole."""
+    if not Path(path).is_file():
+        raise UserError(f"there is no checkpoint {path}: train one with `python -m src.train experiment=NAME`")
+    try:
+        return contents(torch.load(path, "cpu", weights_only=True))
     except Exception as error:  # torch raises many kinds for a truncated or foreign file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} is not a whole checkpoint of a {module} ({reason}): train again") from error
+        raise UserError(f"{path} is not a whole checkpoint of a {kind} ({reason}): train again") from error
+
+
+def stored_config(path: str | Path) -> dict[str, Any]:
+    """The resolved configuration of the run that a checkpoint comes from."""
+    return _read(path, "model", lambda raw: dict(raw["config"]))
 
 
 def fit_weights(model: nn.Module, checkpoint: Checkpoint) -> None:

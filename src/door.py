@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from yaml import YAMLError
 
+from src.data.whole import write_whole
 from src.errors import UserError
 
 BASELINES = {"human": "a reference", "majority": "commonest caption"}
@@ -139,13 +140,6 @@ def save_config(plain: Mapping[str, Any], folder: Path) -> None:
     write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(plain))))
 
 
-def write_whole(path: Path, text: str) -> None:
-    """A text file, written under another name and renamed: whole or not there at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    partial.replace(path)
-
-
 def start_loggers(config: DictConfig) -> list[Logger]:
     """The loggers of `config.logger`, started.
 
@@ -165,8 +159,13 @@ def start_loggers(config: DictConfig) -> list[Logger]:
 
 def close(trainer: pl.Trainer) -> None:
     """Ends every logger's run, so that another can begin in this process and nothing is printed after the results."""
-    for logger in trainer.loggers:
-        logger.finalize("aborted" if trainer.interrupted else "success")
+    close_loggers(trainer.loggers, "aborted" if trainer.interrupted else "success")
+
+
+def close_loggers(loggers: Sequence[Logger], status: str = "success") -> None:
+    """Ends the loggers' runs."""
+    for logger in loggers:
+        logger.finalize(status)
         if isinstance(logger, WandbLogger):
             logger.experiment.finish()
 

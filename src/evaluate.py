@@ -1,11 +1,18 @@
-"""`python -m src.evaluate ckpt=PATH`: metrics of a checkpoint, or of an ensemble, on any split."""
+"""`python -m src.evaluate ckpt=PATH [study=NAME]`: metrics of a checkpoint or an ensemble, or one of the studies."""
+
+from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger
 
-from src.assemble import build_evaluation
-from src.door import close, door, finish, resolved, run_dir, save_config, start_loggers
+from src.assemble import assembly
+from src.checkpoint import stored_config
+from src.door import close, close_loggers, door, finish, resolved, run_dir, save_config, start_loggers
+from src.studies.outcome import Outcome, Study
 
 
 @door("evaluate")
@@ -13,8 +20,12 @@ def main(config: DictConfig) -> None:
     """Test what `ckpt` names on `split`, with the data of its own run unless the command line changes it."""
     folder = run_dir()
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    task, data, merged = build_evaluation(config)
+    first = config.ckpt if isinstance(config.ckpt, str) else config.ckpt[0]
+    task, data, merged = assembly(stored_config(first)["assemble"]).build_evaluation(config)
     save_config(resolved(merged), folder)
+    if config.get("study"):
+        run_study(instantiate(config.study), task, data, merged, folder)
+        return
     callbacks = [instantiate(c) for c in merged.callbacks.values() if c]
     trainer: pl.Trainer = instantiate(
         merged.trainer, callbacks=callbacks, logger=start_loggers(merged), default_root_dir=folder
@@ -23,6 +34,19 @@ def main(config: DictConfig) -> None:
     close(trainer)
     if trainer.is_global_zero:
         finish({name: float(value) for name, value in trainer.callback_metrics.items()}, folder)
+
+
+def run_study(study: Study, task: Any, data: Any, config: DictConfig, folder: Path) -> None:
+    """Runs a study, and writes, logs and prints its outcome."""
+    name = HydraConfig.get().runtime.choices["study"]
+    loggers: list[Logger] = start_loggers(config)
+    outcome: Outcome = study(task, data, folder)
+    outcome.write(folder, name)
+    outcome.log(loggers, name)
+    close_loggers(loggers)
+    for note in outcome.notes:
+        print(note)
+    finish(outcome.metrics, folder)
 
 
 if __name__ == "__main__":

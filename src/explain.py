@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from src.assemble import load_captioner
+from src.assemble.captioning import load_captioner
 from src.attribution.attention import attend
 from src.attribution.lrp import LRP
 from src.attribution.targets import Targets
@@ -25,7 +25,8 @@ from src.data.batch import CaptionBatch
 from src.data.captions import words
 from src.data.images import load_image
 from src.data.vocabulary import Vocabulary
-from src.door import door, run_dir, save_config, write_whole
+from src.data.whole import write_whole
+from src.door import door, run_dir, save_config
 from src.errors import UserError
 from src.figures.canvas import save
 from src.figures.word_strip import word_strip

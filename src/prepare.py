@@ -11,12 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from src.assemble import attach, feature_folder
+from src.assemble.features import attach, feature_folder
 from src.data.acquire import Files
 from src.data.bottom_up import store_regions
 from src.data.captions import words
 from src.data.datamodule import SPLITS, CaptionData
-from src.door import door, write_whole
+from src.data.whole import write_whole
+from src.door import door
 from src.errors import UserError
 from src.models.encoders.cache import fingerprint
 from src.models.encoders.encoder import Encoder

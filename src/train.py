@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
 
-from src.assemble import build_task
+from src.assemble import assembly
 from src.checkpoint import newest
 from src.door import close, door, finish, resolved, run_dir, save_config, start_loggers
 from src.errors import UserError
@@ -31,7 +31,7 @@ def train(config: DictConfig, folder: Path, resumed: Path | None = None) -> floa
     pl.seed_everything(config.seed, workers=True, verbose=False)
     plain = resolved(config)
     callbacks: list[Callback] = [instantiate(c) for c in config.callbacks.values() if c]
-    task, data = build_task(config, plain, resumed)
+    task, data = assembly(config.assemble).build_task(config, plain, resumed)
     save_config(plain, folder)
     trainer: pl.Trainer = instantiate(
         config.trainer, callbacks=callbacks, logger=start_loggers(config), default_root_dir=folder

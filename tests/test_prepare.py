@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 import src.prepare
-from src.assemble import build_task
+from src.assemble.captioning import build_task
 from src.door import CONF
 from src.errors import UserError
 

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import OmegaConf
 
-from src.assemble import build_task
+from src.assemble.captioning import build_task
 from tests.running import EMA, FIGURES, SCENES, composed, run_door, trained
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")

@@ -14,9 +14,9 @@ from src.attribution.context import explaining
 from src.attribution.explanation import Explanation
 from src.attribution.products import check_products
 from src.attribution.targets import Targets
-from src.data.batch import CaptionBatch
+from src.data.batch import Pictured
 from src.errors import UserError
-from src.models.captioner import Captioner, Features
+from src.models.explainable import Explainable
 from src.models.relevance import lrp
 
 
@@ -52,20 +52,20 @@ class LRP:
             raise UserError(f"LRP needs chunk ≥ 1 and epsilon ≥ 0, not {chunk} and {epsilon}")
         self.composite, self.epsilon, self.chunk = composite, epsilon, chunk
 
-    def attribute(self, captioner: Captioner, batch: CaptionBatch | Tensor, targets: Targets) -> Explanation:
+    def attribute(self, model: Explainable, batch: Pictured | Tensor, targets: Targets) -> Explanation:
         """Explains the words of one caption per image.
 
         Args:
-            captioner: left as it was found.
+            model: a captioner, or any other; left as it was found.
             batch: images (B, C, H, W) as the encoder's preprocessing makes them, or a batch with images or regions.
             targets: the captions and which of their words.
 
         Raises UserError: captions do not match the images, LRP does not apply to captioner or encoder, relevance is not
         finite (with the layer's name), or memory does not suffice for one word at a time.
         """
-        device = captioner.embedding.weight.device
-        with explaining(captioner, device):
-            trace = self._forward(captioner, batch, targets.to(device))
+        device = model.embedding.weight.device
+        with explaining(model, device):
+            trace = self._forward(model, batch, targets.to(device))
             try:
                 words, regions, pixels = _backward(trace, self.chunk)
             except torch.OutOfMemoryError as error:
@@ -78,51 +78,40 @@ class LRP:
             raise UserError(f"relevance is not finite from {_culprit(trace)} on: check the weights, or raise ε")
         return Explanation(pixels, regions, words, residual)
 
-    def _forward(self, captioner: Captioner, batch: CaptionBatch | Tensor, targets: Targets) -> Trace:
-        images, regions, mask, rules = self._encode(captioner, batch)
+    def _forward(self, model: Explainable, batch: Pictured | Tensor, targets: Targets) -> Trace:
+        images, regions, mask, rules = self._encode(model, batch)
         if len(regions) != len(targets.tokens):
             raise UserError(
                 f"there are {len(regions)} images and {len(targets.tokens)} captions: give one caption to each"
             )
         with lrp(self.epsilon):
-            features = captioner.project(regions, mask)
-            embedded = captioner.embed(targets.inputs()).detach().requires_grad_()
-            outputs = _outputs(captioner, embedded, features, targets.places)
-            scores = targets.scores(captioner.head(outputs))
+            features = model.project(regions, mask)
+            embedded = model.embed(targets.inputs()).detach().requires_grad_()
+            outputs = model.read(embedded[:, : targets.reach], features).output[:, targets.places]
+            scores = targets.scores(model.head(outputs))
         check_products(outputs, [embedded, regions])
         # the vocabulary layer sees each word by itself, so one pass gives the seeds of all
         (seeds,) = torch.autograd.grad(scores.sum(), outputs, retain_graph=True)
         return Trace(outputs, seeds, scores, embedded, regions, images, rules)
 
     def _encode(
-        self, captioner: Captioner, batch: CaptionBatch | Tensor
+        self, model: Explainable, batch: Pictured | Tensor
     ) -> tuple[Tensor | None, Tensor, Tensor | None, Rules | None]:
         """Images as a leaf, or None; regions as a node of their graph, or as a leaf; the mask of the regions; rules."""
-        weight = captioner.embedding.weight
+        weight = model.embedding.weight
         images = batch if isinstance(batch, Tensor) else batch.images
         if images is not None:
             images = images.to(weight, copy=True).requires_grad_()
-            with self.composite.applied(captioner.encoder) as rules:
-                regions, mask = captioner.encoder(images)
+            with self.composite.applied(model.encoder) as rules:
+                regions, mask = model.encoder(images)
             if not rules.layers:
                 raise UserError(
-                    f"no rule acts on {type(captioner.encoder).__name__}: it has no convolution or linear layer"
+                    f"no rule acts on {type(model.encoder).__name__}: it has no convolution or linear layer"
                 )
             return images, regions, mask, rules
-        assert isinstance(batch, CaptionBatch) and batch.regions is not None, "a batch holds images or regions"
+        assert not isinstance(batch, Tensor) and batch.regions is not None, "a batch holds images or regions"
         mask = None if batch.mask is None else batch.mask.to(weight.device, copy=True)
         return None, batch.regions.to(weight, copy=True).requires_grad_(), mask, None
-
-
-def _outputs(captioner: Captioner, embedded: Tensor, features: Features, places: list[int]) -> Tensor:
-    """What the vocabulary layer reads (B, T, H) at the given places, by the steps of teacher forcing."""
-    drive, state = captioner.drive(embedded), captioner.start(features)
-    outputs = []
-    for t in range(max(places) + 1):
-        cell = captioner.advance(drive[:, t], state, features)
-        state = cell.state
-        outputs.append(cell.output)
-    return torch.stack([outputs[place] for place in places], 1)
 
 
 def _backward(trace: Trace, chunk: int) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -53,6 +53,11 @@ class Targets:
         """The T explained places."""
         return list(range(self.tokens.shape[1]) if self.positions is None else self.positions)
 
+    @property
+    def reach(self) -> int:
+        """How many of the inputs must be read to know all explained scores."""
+        return max(self.places) + 1
+
     def inputs(self) -> Tensor:
         """(B, S) int64: what the captioner reads, `<start>` first; word t is said after reading index t."""
         return pad(self.tokens[:, :-1], (1, 0), value=START)

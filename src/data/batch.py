@@ -4,8 +4,17 @@ B batch, K captions per image, T tokens, R regions, D encoder features.
 """
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from torch import Tensor
+
+
+class Pictured(Protocol):
+    """Any batch of pictures: pixels (B, 3, H, W), or encoder features (B, R, D) and mask (B, R) in their place."""
+
+    images: Tensor | None
+    regions: Tensor | None
+    mask: Tensor | None
 
 
 @dataclass

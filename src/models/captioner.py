@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from src.data.batch import CaptionBatch
 from src.models.encoders.encoder import Encoder
+from src.models.explainable import Explainable, Reading
 from src.models.relevance import share
 
 State = tuple[Tensor, ...]
@@ -81,7 +82,7 @@ def rows(image: Tensor, like: Tensor) -> Tensor:
     return image if times == 1 else image.repeat_interleave(times, 0)
 
 
-class Captioner(nn.Module):
+class Captioner(Explainable):
     """Base of the four captioners. A subclass supplies `project`, `start`, `drive` and `advance`.
 
     Args:
@@ -127,10 +128,6 @@ class Captioner(nn.Module):
         assert batch.regions is not None, "a batch holds images or regions"
         return self.project(batch.regions.to(self.embedding.weight.dtype), batch.mask)
 
-    def embed(self, tokens: Tensor) -> Tensor:
-        """Tokens (…) int64 → embedded words (…, E)."""
-        return self.embedding(tokens)
-
     def head(self, output: Tensor) -> Tensor:
         """Outputs (…, H) → logits (…, V)."""
         return share(self.vocabulary_layer(self.dropout(output)))
@@ -149,22 +146,25 @@ class Captioner(nn.Module):
             sampling: scheduled sampling (Bengio et al. 2015): probability, in [0, 1], that an input word after
                 `<start>` is replaced by one drawn from the model's own distribution of the step before.
         """
-        state = repeat(self.start(features), len(tokens) // len(features))
-        words = self.drive(self.embed(tokens))
-        outputs: list[Tensor] = []
-        attentions: list[Tensor] = []
-        sentinels: list[Tensor | None] = []
-        for t in range(tokens.shape[1]):
+        output, attention, sentinel = self.read(self.embed(tokens), features, sampling)
+        return Unrolled(self.head(output), attention, sentinel)
+
+    def read(self, embedded: Tensor, features: Features, sampling: float = 0.0) -> Reading:
+        """`unroll` without its two ends."""
+        state = repeat(self.start(features), len(embedded) // len(features))
+        words = self.drive(embedded)
+        cells: list[Cell] = []
+        for t in range(embedded.shape[1]):
             word = words[:, t]
             if sampling > 0 and t > 0:
-                word = self._sample_input(word, outputs[-1], sampling)
-            output, attention, sentinel, state = self.advance(word, state, features)
-            outputs.append(output)
-            attentions.append(attention)
-            sentinels.append(sentinel)
-        found = [sentinel for sentinel in sentinels if sentinel is not None]
-        sentinel = torch.stack(found, 1) if found else None
-        return Unrolled(self.head(torch.stack(outputs, 1)), torch.stack(attentions, 1), sentinel)
+                word = self._sample_input(word, cells[-1].output, sampling)
+            cells.append(self.advance(word, state, features))
+            state = cells[-1].state
+        found = [cell.sentinel for cell in cells if cell.sentinel is not None]
+        outputs, attention = (
+            torch.stack(parts, 1) for parts in ([c.output for c in cells], [c.attention for c in cells])
+        )
+        return Reading(outputs, attention, torch.stack(found, 1) if found else None)
 
     def _sample_input(self, word: Tensor, previous: Tensor, probability: float) -> Tensor:
         with torch.no_grad():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from src.assemble import attach
+from src.assemble.features import attach
 from src.data.captions import CaptionedImage
 from src.data.datamodule import CaptionData
 from src.data.images import Preprocessing

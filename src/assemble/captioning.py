@@ -1,4 +1,4 @@
-"""From a configuration to the objects it names: data, encoder, captioner, task."""
+"""From a configuration to a captioner, its task and its data."""
 
 from pathlib import Path
 from typing import Any
@@ -6,14 +6,12 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from src.assemble.features import attach
 from src.checkpoint import Checkpoint, fit_weights, read_checkpoint, require_own_targets, require_vocabulary
-from src.data.bottom_up import open_regions
-from src.data.datamodule import SPLITS, CaptionData
-from src.data.features import FeatureStore
-from src.data.vocabulary import Vocabulary
+from src.data.datamodule import CaptionData
 from src.errors import UserError
 from src.models.captioner import Captioner
-from src.models.encoders.cache import cache_features, fingerprint
+from src.models.encoders.cache import fingerprint
 from src.models.encoders.encoder import Encoder
 from src.models.ensemble import Ensemble
 from src.tasks.captioning import Captioning
@@ -92,27 +90,3 @@ def load_captioner(path: str) -> tuple[Captioner, Checkpoint]:
     captioner: Captioner = instantiate(stored.model)(encoder=encoder, vocab_size=len(checkpoint.vocabulary))
     fit_weights(captioner, checkpoint)
     return captioner.eval(), checkpoint
-
-
-def attach(data: CaptionData, encoder: Encoder, vocabulary: Vocabulary | None = None) -> None:
-    """Tells the data how the encoder wants its pixels, or fills and opens the cache of its features.
-
-    Regions without a grid are not computed from pixels: `python -m src.prepare` has filled their cache.
-    """
-    if not data.cache_features:
-        data.use(encoder.preprocessing, vocabulary=vocabulary)
-        return
-    mark = fingerprint(encoder)
-    folder = feature_folder(data, encoder, mark)
-    files = {image.id: image.path for split in SPLITS for image in data.images(split)}
-    if encoder.grid is None:
-        data.use(encoder.preprocessing, open_regions(folder, mark, files), vocabulary)
-        return
-    broken = cache_features(encoder, files, folder, workers=data.num_workers)
-    data.use(encoder.preprocessing, FeatureStore(folder, mark), vocabulary)
-    data.drop({image_id: str(files[image_id]) for image_id in broken})
-
-
-def feature_folder(data: CaptionData, encoder: Encoder, mark: str) -> Path:
-    """Where the features of an encoder with the fingerprint `mark` are kept."""
-    return data.cache_dir / f"features-{type(encoder).__name__.lower()}-{mark[:12]}"

@@ -1,0 +1,34 @@
+"""How data and encoder meet: the preprocessing of pixels, or the cache of features."""
+
+from pathlib import Path
+
+from src.data.bottom_up import open_regions
+from src.data.datamodule import SPLITS, CaptionData
+from src.data.features import FeatureStore
+from src.data.vocabulary import Vocabulary
+from src.models.encoders.cache import cache_features, fingerprint
+from src.models.encoders.encoder import Encoder
+
+
+def attach(data: CaptionData, encoder: Encoder, vocabulary: Vocabulary | None = None) -> None:
+    """Tells the data how the encoder wants its pixels, or fills and opens the cache of its features.
+
+    Regions without a grid are not computed from pixels: `python -m src.prepare` has filled their cache.
+    """
+    if not data.cache_features:
+        data.use(encoder.preprocessing, vocabulary=vocabulary)
+        return
+    mark = fingerprint(encoder)
+    folder = feature_folder(data, encoder, mark)
+    files = {image.id: image.path for split in SPLITS for image in data.images(split)}
+    if encoder.grid is None:
+        data.use(encoder.preprocessing, open_regions(folder, mark, files), vocabulary)
+        return
+    broken = cache_features(encoder, files, folder, workers=data.num_workers)
+    data.use(encoder.preprocessing, FeatureStore(folder, mark), vocabulary)
+    data.drop({image_id: str(files[image_id]) for image_id in broken})
+
+
+def feature_folder(data: CaptionData, encoder: Encoder, mark: str) -> Path:
+    """Where the features of an encoder with the fingerprint `mark` are kept."""
+    return data.cache_dir / f"features-{type(encoder).__name__.lower()}-{mark[:12]}"

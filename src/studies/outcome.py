@@ -1,0 +1,67 @@
+"""What every study returns, and how it is written down."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from matplotlib.figure import Figure
+from PIL import Image
+from pytorch_lightning.loggers import Logger, WandbLogger
+
+from src.data.whole import write_whole
+from src.figures.canvas import save, to_array
+
+Cell = str | int | float | bool | None
+
+
+class Study(Protocol):
+    """One experiment, its settings in `conf/study/<name>.yaml`."""
+
+    def __call__(self, task: Any, data: Any, folder: Path) -> "Outcome":
+        """Runs on what `build_evaluation` of the checkpoint's task gave; `folder` is the run directory, for what grows
+        while it runs and so survives a kill."""
+
+
+@dataclass
+class Outcome:
+    """A table, its figures and its numbers.
+
+    rows: one dictionary per row, with the same keys in the same order; None where there is no value.
+    metrics: `<split>/<metric>` → number, for metrics.json and the loggers.
+    figures: name → figure; "" is the study's own picture, `<study>.png`, others are `<study>_<name>.png`.
+    details: whatever else belongs into `<study>.json`, plain containers.
+    notes: sentences for the reader, printed under the table: what was skipped and why.
+    """
+
+    rows: Sequence[Mapping[str, Cell]]
+    metrics: Mapping[str, float]
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def write(self, folder: Path, name: str) -> None:
+        """Writes `<name>.json`, `.csv` and `.png` into the run directory."""
+        about = {"rows": list(self.rows), "notes": list(self.notes), **self.details}
+        write_whole(folder / f"{name}.json", json.dumps(about, indent=1) + "\n")
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, list(self.rows[0]) if self.rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_whole(folder / f"{name}.csv", table.getvalue())
+        for part, figure in self.figures.items():
+            save(figure, folder / (f"{name}_{part}.png" if part else f"{name}.png"))
+
+    def log(self, loggers: Sequence[Logger], name: str) -> None:
+        """Gives numbers, table and figures to the loggers of a run, under the study's name."""
+        for logger in loggers:
+            logger.log_metrics(dict(self.metrics))
+            if isinstance(logger, WandbLogger):
+                pictures = {part or name: Image.fromarray(to_array(figure)) for part, figure in self.figures.items()}
+                for part, picture in pictures.items():
+                    logger.log_image(f"{name}/{part}", [picture])
+                if self.rows:
+                    logger.log_table(f"{name}/table", list(self.rows[0]), [list(row.values()) for row in self.rows])
