@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from src.attribution.layers import Convolution, Layer, LinearMap, MaxPool, Product, Propagate
+from src.attribution.layers import Convolution, Layer, LinearMap, MaxPool, Product, Propagate, pair
 from src.attribution.rules import Rule
 from src.data.images import Preprocessing
 from src.errors import UserError
@@ -60,10 +60,6 @@ class Composite:
 
 def _has_weight(module: nn.Module) -> bool:
     return isinstance(getattr(module, "weight", None), Tensor)
-
-
-def _pair(size: tuple[int, ...] | int) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 class Rules(TorchFunctionMode):
@@ -143,8 +139,8 @@ class Rules(TorchFunctionMode):
         return_indices: bool = False,
     ) -> Tensor:
         """Winner-take-all. So is autograd's own, but it repeats the input for each word."""
-        size, plain = _pair(kernel_size), (_pair(padding), _pair(dilation)) == ((0, 0), (1, 1))
-        apart = plain and _pair(stride or kernel_size) == size and not (x.shape[-2] % size[0] or x.shape[-1] % size[1])
+        size, plain = pair(kernel_size), (pair(padding), pair(dilation)) == ((0, 0), (1, 1))
+        apart = plain and pair(stride or kernel_size) == size and not (x.shape[-2] % size[0] or x.shape[-1] % size[1])
         if not apart or return_indices:
             pooled: Callable[..., Tensor] = F.max_pool2d
             return pooled(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)

@@ -37,10 +37,11 @@ class VGG16(Encoder):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         imagenet = VGG16_Weights.IMAGENET1K_V1.get_state_dict
         load_weights(self, weights, imagenet, head=("classifier.",), rename=_rename)
+        self.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.4 × faster on a CPU
 
     def forward(self, images: Tensor) -> Regions:
         """Images (B, 3, H, W), sides multiples of 16, ImageNet-normalised → Regions (B, R, 512), ≥ 0."""
-        images = images.contiguous(memory_format=torch.channels_last)  # 1.4 × faster on a CPU
+        images = images.contiguous(memory_format=torch.channels_last)
         return Regions(self.features(images).flatten(2).transpose(1, 2))
 
 
