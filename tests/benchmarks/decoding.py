@@ -8,13 +8,7 @@ twelve words, or impossible, so that all of them run to 20. "bare step over bare
 in the captioner alone.
 """
 
-import json
-import os
-import platform
-import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +19,12 @@ from src.decoding.greedy import Greedy
 from src.models.attention import AdditiveScore, weighted_sum
 from src.models.captioner import Captioner, Cell, Features, State, repeat, rows, select
 from src.models.lstm import LSTM
+from tests.benchmarks.timing import medians, write
 
 B, R, D, H, E, A, V = 50, 36, 2048, 1000, 1000, 512, 9500
 WIDTH, LENGTH, RUNS = 5, 20, 3
 PLAIN = 4  # images that the plain beam search gets; its time is scaled up to B
 SCALE = 40.0  # of logits
-RESULT = Path(__file__).parent / "results" / "decoding.json"
 
 
 class UpDown(Captioner):
@@ -109,13 +103,6 @@ def plain_beam(captioner: Captioner, features: Features, width: int = WIDTH) -> 
     return best
 
 
-def cpu_seconds(run: Callable[[], object]) -> float:
-    """CPU seconds of this process, all its threads together."""
-    before = time.process_time()
-    run()
-    return time.process_time() - before
-
-
 @torch.no_grad()
 def bare_steps(captioner: Captioner, features: Features, per_image: int) -> None:
     """Four steps and nothing else: what no decoder can go below."""
@@ -136,8 +123,7 @@ def compare(captioner: UpDown, features: Features, ends: bool) -> dict[str, floa
         "step_5": lambda: bare_steps(captioner, features, WIDTH),
         "plain_beam": lambda: plain_beam(captioner, few),
     }
-    rounds = [{kind: cpu_seconds(run) for kind, run in kinds.items()} for _ in range(RUNS + 1)][1:]  # one to warm up
-    median = {kind: statistics.median(seconds[kind] for seconds in rounds) for kind in kinds}
+    median = medians(kinds, RUNS)
     median["plain_beam"] *= B / PLAIN
     return {
         **{f"{kind}_cpu_s": round(median[kind], 3) for kind in ("greedy", "beam", "plain_beam")},
@@ -147,32 +133,17 @@ def compare(captioner: UpDown, features: Features, ends: bool) -> dict[str, floa
     }
 
 
-def machine() -> dict[str, str | int]:
-    """What the figures were measured on."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-    return {
-        "cpu": model or platform.processor(),
-        "cores": os.cpu_count() or 0,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
-
-
 def main() -> None:
     torch.manual_seed(0)
     captioner = UpDown().eval()
     with torch.no_grad():
         features = captioner.project(torch.randn(B, R, D).relu())
-    result: dict[str, object] = {"batch": B, "width": WIDTH, "runs": RUNS, **machine()}
+    result: dict[str, object] = {"batch": B, "width": WIDTH, "runs": RUNS}
     for name, ends in (("captions_end", True), ("all_run_to_20_words", False)):
         figures = compare(captioner, features, ends)
         result[name] = figures
         print(name, *(f"  {key:26} {value:8.3f}" for key, value in figures.items()), sep="\n")
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    print(RESULT)
+    print(write("decoding", result))
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ class EfficientNetLite0(Encoder):
         side = image_size // (16 if fuse else 32)
         self.grid = (side, side)
         load_weights(self, weights, _wheel, ("fc.", "conv_head.", "bn1.") if fuse else ("fc.",), _rename)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Regions:
         """Images (B, 3, H, W), sides multiples of 32, in about [−1, 1] → Regions (B, R, D); ≥ 0 unless fused."""

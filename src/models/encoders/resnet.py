@@ -63,6 +63,7 @@ class ResNet(Encoder):
         self.dim = 2048
         self.grid = (image_size // 32, image_size // 32)
         load_weights(self, weights, published.get_state_dict, head=("fc.",))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Regions:
         """Images (B, 3, H, W), sides multiples of 32, ImageNet-normalised → Regions (B, R, 2048), ≥ 0."""

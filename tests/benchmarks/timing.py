@@ -1,0 +1,47 @@
+"""What the benchmarks share: CPU time, medians of runs that take turns, and the machine's name."""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def cpu_seconds(run: Callable[[], object]) -> float:
+    """CPU seconds of this process, all its threads together."""
+    before = time.process_time()
+    run()
+    return time.process_time() - before
+
+
+def medians(kinds: Mapping[str, Callable[[], object]], runs: int) -> dict[str, float]:
+    """Median CPU seconds of each kind; all kinds run in each round, so that a busy machine slows all of them."""
+    rounds = [{kind: cpu_seconds(run) for kind, run in kinds.items()} for _ in range(runs + 1)][1:]  # one to warm up
+    return {kind: statistics.median(seconds[kind] for seconds in rounds) for kind in kinds}
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures were measured on."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    return {
+        "cpu": model or platform.processor(),
+        "cores": os.cpu_count() or 0,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def write(name: str, result: Mapping[str, object]) -> Path:
+    """Writes `results/<name>.json` with the machine's name, and returns its path."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({**machine(), **result}, indent=2) + "\n")
+    return path
