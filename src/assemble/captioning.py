@@ -6,6 +6,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from src.assemble.caption_subject import CaptionSubject
 from src.assemble.features import attach
 from src.checkpoint import Checkpoint, fit_weights, read_checkpoint, require_own_targets, require_vocabulary
 from src.data.datamodule import CaptionData
@@ -63,6 +64,13 @@ def build_evaluation(config: DictConfig) -> tuple[Writer, CaptionData, DictConfi
     data.evaluated = config.split
     attach(data, encoder, vocabulary)
     return Writer(model, vocabulary, instantiate(merged.decoding)), data, merged
+
+
+def build_subject(config: DictConfig) -> CaptionSubject:
+    """What `python -m src.explain` explains: the captioner of `config.ckpt`, and `config.caption` where it is given."""
+    captioner, checkpoint = load_captioner(config.ckpt)
+    decoding = instantiate(config.get("decoding") or checkpoint.config["decoding"])
+    return CaptionSubject(captioner, checkpoint, decoding, config.caption)
 
 
 def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:

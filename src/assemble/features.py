@@ -1,16 +1,18 @@
 """How data and encoder meet: the preprocessing of pixels, or the cache of features."""
 
 from pathlib import Path
+from typing import Any
 
 from src.data.bottom_up import open_regions
-from src.data.datamodule import SPLITS, CaptionData
+from src.data.featured import Featured
 from src.data.features import FeatureStore
+from src.data.splits import SPLITS
 from src.data.vocabulary import Vocabulary
 from src.models.encoders.cache import cache_features, fingerprint
 from src.models.encoders.encoder import Encoder
 
 
-def attach(data: CaptionData, encoder: Encoder, vocabulary: Vocabulary | None = None) -> None:
+def attach(data: Featured[Any], encoder: Encoder, vocabulary: Vocabulary | None = None) -> None:
     """Tells the data how the encoder wants its pixels, or fills and opens the cache of its features.
 
     Regions without a grid are not computed from pixels: `python -m src.prepare` has filled their cache.
@@ -29,6 +31,6 @@ def attach(data: CaptionData, encoder: Encoder, vocabulary: Vocabulary | None = 
     data.drop({image_id: str(files[image_id]) for image_id in broken})
 
 
-def feature_folder(data: CaptionData, encoder: Encoder, mark: str) -> Path:
+def feature_folder(data: Featured[Any], encoder: Encoder, mark: str) -> Path:
     """Where the features of an encoder with the fingerprint `mark` are kept."""
     return data.cache_dir / f"features-{type(encoder).__name__.lower()}-{mark[:12]}"

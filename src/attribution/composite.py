@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from src.attribution.layers import Convolution, Layer, LinearMap, MaxPool, Product, Propagate, pair
+from src.attribution.layers import Convolution, Layer, LinearMap, Product
+from src.attribution.pooling import max_pool
 from src.attribution.rules import Rule
 from src.data.images import Preprocessing
 from src.errors import UserError
@@ -128,25 +129,9 @@ class Rules(TorchFunctionMode):
         shift = ((0 if before.bias is None else before.bias) - mean) * factor + (0 if bias is None else bias.detach())
         return self._run(replace(before, weight=scaled, bias=shift, y=y, output=y))
 
-    def _max_pool(
-        self,
-        x: Tensor,
-        kernel_size: tuple[int, ...] | int,
-        stride: tuple[int, ...] | int | None = None,
-        padding: tuple[int, ...] | int = 0,
-        dilation: tuple[int, ...] | int = 1,
-        ceil_mode: bool = False,
-        return_indices: bool = False,
-    ) -> Tensor:
-        """Winner-take-all. So is autograd's own, but it repeats the input for each word."""
-        size, plain = pair(kernel_size), (pair(padding), pair(dilation)) == ((0, 0), (1, 1))
-        apart = plain and pair(stride or kernel_size) == size and not (x.shape[-2] % size[0] or x.shape[-1] % size[1])
-        if not apart or return_indices:
-            pooled: Callable[..., Tensor] = F.max_pool2d
-            return pooled(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
-        pool = MaxPool(x.detach(), size)
-        output: Tensor = Propagate.apply(x, pool.output, pool.propagate)
-        return output
+    def _max_pool(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Winner-take-all, as the gradient itself."""
+        return max_pool(x, *args, **kwargs)
 
     def _relu(self, x: Tensor, inplace: bool = False) -> Tensor:
         """Out of place: a layer before it still needs its output."""

@@ -11,12 +11,18 @@ from torch import nn
 def explaining(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation mode, gradients recorded, full precision; each module is left in the mode it was in.
 
-    Works inside `no_grad` and `inference_mode`, but tensors made in inference mode must be cloned in here before use.
+    What was compiled runs as it is written: a compiled backward cannot be batched over words. Works inside `no_grad`
+    and `inference_mode`, but tensors made in inference mode must be cloned in here before use.
     """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device.type, enabled=False):
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.autocast(device.type, enabled=False),
+            torch.compiler.set_stance("force_eager"),
+        ):
             yield
     finally:
         for module, training in modes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from src.attribution.backward import batched_gradient, in_chunks
 from src.attribution.composite import Composite, Rules
 from src.attribution.context import explaining
 from src.attribution.explanation import Explanation
@@ -66,12 +67,7 @@ class LRP:
         device = model.embedding.weight.device
         with explaining(model, device):
             trace = self._forward(model, batch, targets.to(device))
-            try:
-                words, regions, pixels = _backward(trace, self.chunk)
-            except torch.OutOfMemoryError as error:
-                raise UserError(
-                    "there is too little GPU memory to explain one word: explain fewer images at once"
-                ) from error
+            words, regions, pixels = _backward(trace, self.chunk)
         image = regions if pixels is None else pixels.flatten(2)
         residual = trace.scores.detach() - words.sum(2) - image.flatten(2).sum(2)
         if not residual.isfinite().all():
@@ -79,7 +75,7 @@ class LRP:
         return Explanation(pixels, regions, words, residual)
 
     def _forward(self, model: Explainable, batch: Pictured | Tensor, targets: Targets) -> Trace:
-        images, regions, mask, rules = self._encode(model, batch)
+        images, regions, mask, rules = self.encode(model, batch)
         if len(regions) != len(targets.tokens):
             raise UserError(
                 f"there are {len(regions)} images and {len(targets.tokens)} captions: give one caption to each"
@@ -94,7 +90,7 @@ class LRP:
         (seeds,) = torch.autograd.grad(scores.sum(), outputs, retain_graph=True)
         return Trace(outputs, seeds, scores, embedded, regions, images, rules)
 
-    def _encode(
+    def encode(
         self, model: Explainable, batch: Pictured | Tensor
     ) -> tuple[Tensor | None, Tensor, Tensor | None, Rules | None]:
         """Images as a leaf, or None; regions as a node of their graph, or as a leaf; the mask of the regions; rules."""
@@ -116,43 +112,18 @@ class LRP:
 
 def _backward(trace: Trace, chunk: int) -> tuple[Tensor, Tensor, Tensor | None]:
     """Relevance of words (B, T, S), regions (B, T, R) and pixels (B, T, C, H, W), `chunk` words at a time."""
-    number, found, first = trace.outputs.shape[1], [], 0
-    while first < number:
-        chunk = min(chunk, number - first)
-        try:
-            found.append(_relevance(trace, first, chunk))
-            first += chunk
-        except torch.OutOfMemoryError:
-            if chunk == 1:
-                raise
-            chunk //= 2
-    words, regions, pixels = zip(*found, strict=True)
-    return torch.cat(words, 1), torch.cat(regions, 1), None if trace.images is None else torch.cat(pixels, 1)
+    number = trace.outputs.shape[1]
+    words, regions, *pixels = in_chunks(number, chunk, lambda some: _relevance(trace, some))
+    return words.transpose(0, 1), regions.transpose(0, 1), pixels[0].transpose(0, 1) if pixels else None
 
 
-def _relevance(trace: Trace, first: int, chunk: int) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The same for the words `first` … `first + chunk − 1`, by one batched backward."""
-    chosen = torch.arange(first, first + chunk, device=trace.seeds.device)
-    alone = torch.nn.functional.one_hot(chosen, trace.seeds.shape[1]).to(trace.seeds)  # (n, T)
+def _relevance(trace: Trace, some: slice) -> tuple[Tensor, ...]:
+    """The same for some words by one batched backward, words first."""
+    alone = torch.eye(trace.seeds.shape[1]).to(trace.seeds)[some]  # (n, T)
     leaves = [trace.embedded, trace.regions, *([] if trace.images is None else [trace.images])]
     seeds = alone[:, None, :, None] * trace.seeds
-    gradients = batched_gradient(trace.outputs, leaves, seeds)
-    words = (gradients[0] * trace.embedded.detach()).sum(-1)
-    regions = (gradients[1] * trace.regions.detach()).sum(-1)
-    pixels = None if trace.images is None else gradients[2].transpose(0, 1)
-    return words.transpose(0, 1), regions.transpose(0, 1), pixels
-
-
-def batched_gradient(output: Tensor, leaves: list[Tensor], seeds: Tensor) -> tuple[Tensor, ...]:
-    """Gradients (n, …) of the leaves from n seeds (n, *output.shape) by one backward, which may be repeated.
-
-    `torch.autograd.grad(is_grads_batched=True)` would do the same, but in a loop over the seeds for each convolution.
-    """
-
-    def backward(seed: Tensor) -> tuple[Tensor, ...]:
-        return torch.autograd.grad(output, leaves, seed, retain_graph=True)
-
-    return torch.func.vmap(backward)(seeds)
+    words, regions, *pixels = batched_gradient(trace.outputs, leaves, seeds)
+    return (words * trace.embedded.detach()).sum(-1), (regions * trace.regions.detach()).sum(-1), *pixels
 
 
 def _culprit(trace: Trace) -> str:

@@ -1,18 +1,23 @@
 """A heat map laid over a photo.
 
-H, W pixels of the photo; h, w cells of the map.
+T maps; H, W pixels of the photo; h, w cells of the map.
 """
 
 import numpy as np
+import torch
 from matplotlib import colormaps
 from matplotlib.colors import Colormap
 from numpy.typing import NDArray
 from PIL import Image
+from torchvision.transforms.functional import gaussian_blur
 
 Array = NDArray[np.floating]
 
 STRONGEST = 0.8
 """How much of the photo the colour of a value at the limit covers, in [0, 1]."""
+
+SOFT = 0.015
+"""Standard deviation of the blur of shown maps, in longer sides of the photo."""
 
 
 def colours(signed: bool) -> Colormap:
@@ -39,6 +44,17 @@ def overlay(image: Array, heat: Array, signed: bool = False, limit: float | None
     colour = colours(signed)((strength + 1) / 2 if signed else strength)[..., :3]
     cover = STRONGEST * np.sqrt(np.abs(strength))[..., None]  # the root keeps half-strong regions visible
     return (_muted(image) * (1 - cover) + colour * cover).clip(0, 1)
+
+
+def soften(maps: Array) -> Array:
+    """Maps (T, h, w) of a photo's shape, blurred a little: single pixels that a pooling layer chose are too small to be
+    seen, and alternating ones cancel as they do to the eye. For pictures only; what is stored stays sharp."""
+    sigma = SOFT * max(maps.shape[1:])
+    radius = min(int(3 * sigma) + 1, min(maps.shape[1:]) - 1)  # reflection needs a map that is larger
+    with torch.autocast("cpu", enabled=False):  # validation may draw inside of one
+        blurred = gaussian_blur(torch.from_numpy(maps).unsqueeze(1), [2 * radius + 1] * 2, [sigma] * 2)
+    softened: Array = blurred.squeeze(1).numpy()
+    return softened
 
 
 def _resized(heat: Array, shape: tuple[int, ...]) -> Array:

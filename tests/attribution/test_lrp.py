@@ -140,11 +140,11 @@ def test_chunks_shrink_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) ->
     expected = lrp(chunk=4).attribute(model, batch, Targets(captions()))
     relevance = module._relevance
 
-    def short(trace: module.Trace, first: int, chunk: int) -> object:
-        asked.append((first, chunk))
-        if chunk > limit:
+    def short(trace: module.Trace, some: slice) -> object:
+        asked.append((some.start, some.stop - some.start))
+        if some.stop - some.start > limit:
             raise torch.OutOfMemoryError
-        return relevance(trace, first, chunk)
+        return relevance(trace, some)
 
     monkeypatch.setattr(module, "_relevance", short)
     limit = 1

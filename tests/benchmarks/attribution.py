@@ -26,9 +26,10 @@ from zennit.attribution import Gradient
 from zennit.composites import EpsilonPlus
 
 from src.attribution import gradients, guided, rules
+from src.attribution.backward import batched_gradient
 from src.attribution.composite import Composite
 from src.attribution.grad_cam import GuidedGradCam
-from src.attribution.lrp import LRP, batched_gradient
+from src.attribution.lrp import LRP
 from src.attribution.targets import Targets
 from src.attribution.together import attribute_all
 from src.data.batch import CaptionBatch

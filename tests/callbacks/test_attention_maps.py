@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pytorch_lightning.trainer.states import TrainerFn
 
 from src.attribution.attention import attend
-from src.callbacks import attention_maps
+from src.callbacks import first_images
 from src.callbacks.attention_maps import AttentionMaps
 from src.data.batch import CaptionBatch
 from src.data.captions import CaptionedImage
@@ -60,19 +61,19 @@ def scene(tmp_path, monkeypatch):
         is_global_zero=True,
         sanity_checking=False,
         current_epoch=0,
+        state=SimpleNamespace(fn=TrainerFn.FITTING),
         datamodule=SimpleNamespace(images=lambda split: images),
     )
     logged = []
-    monkeypatch.setattr(attention_maps, "log_figures", lambda trainer, name, figures, folder: logged.append(figures))
+    monkeypatch.setattr(first_images, "log_figures", lambda trainer, name, figures, folder: logged.append(figures))
     module = SimpleNamespace(captioner=captioner(), vocabulary=VOCABULARY)
     return SimpleNamespace(trainer=trainer, module=module, logged=logged, folder=str(tmp_path))
 
 
-def validate(scene, batch_idx=0, **settings):
+def validate(scene, batch_idx=0, callback=None, **settings):
     written = {"captions": dict(zip([7, 8, 9], map(" ".join, CAPTIONS), strict=True))}
-    AttentionMaps(scene.folder, **settings).on_validation_batch_end(
-        scene.trainer, scene.module, written, batch(), batch_idx
-    )
+    callback = callback or AttentionMaps(scene.folder, **settings)
+    callback.on_validation_batch_end(scene.trainer, scene.module, written, batch(), batch_idx)
 
 
 def test_draws_the_first_images_and_touches_nothing(scene):
@@ -93,11 +94,30 @@ def test_an_empty_caption_is_drawn_too(scene):
     assert list(scene.logged[0]) == ["attention_7", "attention_8", "attention_9"]
 
 
-@pytest.mark.parametrize("change", [{"is_global_zero": False}, {"sanity_checking": True}, {"current_epoch": 1}])
+@pytest.mark.parametrize("change", [{"is_global_zero": False}, {"sanity_checking": True}])
 def test_silent_when_not_due(scene, change):
     vars(scene.trainer).update(change)
-    validate(scene, every_n_epochs=2)
+    validate(scene)
     assert scene.logged == []
+
+
+@pytest.mark.parametrize(("validated", "drawn"), [([0, 1, 2, 3, 4], [0, 2, 4]), ([1, 3, 5], [1, 3, 5]), ([2, 3], [2])])
+def test_every_second_epoch_whenever_it_is_validated(scene, validated, drawn):
+    callback, found = AttentionMaps(scene.folder, every_n_epochs=2), []
+    for epoch in validated:
+        scene.trainer.current_epoch = epoch
+        validate(scene, callback=callback)
+        found += [epoch] if scene.logged else []
+        scene.logged.clear()
+    assert found == drawn
+
+
+def test_the_best_checkpoint_is_always_drawn(scene):
+    callback = AttentionMaps(scene.folder, every_n_epochs=9)
+    validate(scene, callback=callback)
+    scene.trainer.state.fn, scene.trainer.current_epoch = TrainerFn.VALIDATING, 1
+    validate(scene, callback=callback)
+    assert len(scene.logged) == 2
 
 
 def test_only_the_first_batch(scene):

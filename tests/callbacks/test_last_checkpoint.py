@@ -30,9 +30,11 @@ def saved(tmp_path: Path, every: int, batches: int = 10, epochs: int = 2, accumu
     steps = []
 
     class Noted(LastCheckpoint):
-        def _save(self, trainer: pl.Trainer) -> None:
-            super()._save(trainer)
-            steps.append(torch.load(self.path, weights_only=True)["global_step"])
+        def save(self, trainer: pl.Trainer) -> None:
+            before = self._saved_at
+            super().save(trainer)
+            if self._saved_at != before:
+                steps.append(torch.load(self.path, weights_only=True)["global_step"])
 
     trainer = pl.Trainer(
         accelerator="cpu",

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+import torch
 
-from src.figures.overlay import overlay
+from src.figures.overlay import SOFT, overlay, soften
 
 GREY = np.full((40, 60, 3), 0.5)
 
@@ -56,3 +57,26 @@ def test_stays_in_range():
     generator = np.random.default_rng(0)
     picture = overlay(generator.random((32, 48, 3)), generator.normal(size=(7, 7)), signed=True, limit=0.5)
     assert picture.min() >= 0 and picture.max() <= 1
+
+
+def test_softening_spreads_a_pixel_and_keeps_the_sum():
+    sharp = np.zeros((2, 90, 120), np.float32)
+    sharp[0, 45, 60] = 1
+    soft = soften(sharp)
+    assert soft.shape == sharp.shape and np.all(soft[1] == 0)
+    assert soft[0].sum() == pytest.approx(1, rel=1e-4)
+    rows, columns = np.indices((90, 120))
+    deviation = np.sqrt((soft[0] * ((rows - 45) ** 2 + (columns - 60) ** 2)).sum() / 2)
+    assert deviation == pytest.approx(SOFT * 120, rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 8), (1, 1, 1), (1, 1, 40), (3, 2, 2)])
+def test_softening_takes_any_shape(shape):
+    np.testing.assert_allclose(soften(np.ones(shape, np.float32)), 1, rtol=1e-5)
+
+
+def test_softening_is_the_same_inside_autocast():
+    sharp = np.random.default_rng(0).normal(size=(1, 60, 60)).astype(np.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = soften(sharp)
+    np.testing.assert_array_equal(inside, soften(sharp))

@@ -55,3 +55,20 @@ def test_signed_colour_bar_goes_both_ways():
 def test_an_empty_caption_is_the_photo_alone():
     figure = word_strip(PHOTO, [], np.zeros((0, 4, 4)))
     assert len(figure.axes) == 1 and texts(figure) == []
+
+
+def test_each_word_may_have_its_own_range():
+    heat = np.stack([np.eye(4), 0.01 * np.eye(4)])
+    figure = word_strip(PHOTO, ["a", "b"], heat, same_range=False, sentinel=[0.25, 0.5])
+    _, strong, weak = pictures(figure)
+    np.testing.assert_allclose(strong, weak, atol=1e-5)
+    assert {"β 0.25   max 1", "β 0.50   max 0.01"} <= set(texts(figure))
+    assert_legible(figure)
+
+
+def test_own_ranges_of_signed_maps_are_symmetric():
+    figure = word_strip(PHOTO, ["a"], -np.eye(4)[None], signed=True, same_range=False, quantity="relevance")
+    assert "±1" in texts(figure)
+    (bar,) = [axes for axes in figure.axes if not axes.images]
+    assert [label.get_text() for label in bar.get_xticklabels()] == ["against", "0", "for"]
+    assert_legible(figure)

@@ -1,0 +1,89 @@
+"""From a configuration to a generator and its discriminator, their task and their data."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from src.checkpoint import Weights, fit_weights, read_weights, require_own_targets
+from src.data.inpainting_datamodule import InpaintingData
+from src.door import CONF
+from src.errors import UserError
+from src.models.inpainting.discriminator import Discriminator
+from src.models.inpainting.generator import Generator
+from src.tasks.completer import Completer
+from src.tasks.inpainting import Inpainting
+
+AVERAGED = "average.module"
+"""Name of the generator that is kept inside the task."""
+
+
+def build_task(
+    config: DictConfig, plain: dict[str, Any], resumed: Path | None = None
+) -> tuple[Inpainting, InpaintingData]:
+    """The LightningModule and its data; both models' weights from `config.ckpt` where it is given.
+
+    Args:
+        config: a composed training configuration.
+        plain: the same, resolved, as plain containers; it is stored in checkpoints.
+        resumed: the checkpoint that training goes on from, in place of `config.ckpt`.
+    """
+    if config.trainer.gradient_clip_val or config.trainer.accumulate_grad_batches != 1:
+        raise UserError(
+            "two models are trained by hand: set trainer.gradient_clip_val=null and "
+            "trainer.accumulate_grad_batches=1, and use task.gradient_clip and data.batch_size"
+        )
+    generator: Generator = instantiate(config.model.generator)
+    discriminator: Discriminator = instantiate(config.model.discriminator)
+    start = resumed or config.ckpt
+    if start:
+        fit_weights(generator, read_weights(start, AVERAGED, "generator"))
+        fit_weights(discriminator, read_weights(start, "discriminator", "discriminator"))
+    data: InpaintingData = instantiate(config.data)
+    task: Inpainting = instantiate(config.task)(generator=generator, discriminator=discriminator, config=plain)
+    return task, data
+
+
+def build_evaluation(config: DictConfig) -> tuple[Completer, InpaintingData, DictConfig]:
+    """What evaluates the checkpoint `config.ckpt`.
+
+    Data are those of its run, with the values that `config` gives in their place; the callbacks are this task's unless
+    others were chosen. Returns the module, the data, and the configuration completed so.
+    """
+    if not isinstance(config.ckpt, str):
+        raise UserError("generators make no ensemble: give one checkpoint, ckpt=PATH")
+    generator, checkpoint = load_generator(config.ckpt)
+    merged = complete(config, checkpoint.config)
+    data: InpaintingData = instantiate(merged.data)
+    data.evaluated = config.split
+    return Completer(generator), data, merged
+
+
+def load_generator(path: str) -> tuple[Generator, Weights]:
+    """The averaged generator of a checkpoint, in evaluation mode, built from the configuration stored in it."""
+    checkpoint = read_weights(path, AVERAGED, "generator")
+    used = {"model": checkpoint.config["model"]["generator"], "data": checkpoint.config["data"]}
+    require_own_targets(used, checkpoint)
+    generator: Generator = instantiate(OmegaConf.create(used["model"]))
+    fit_weights(generator, checkpoint)
+    return generator.eval(), checkpoint
+
+
+def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
+    """`config` with the run's own data wherever it says nothing or null, and with callbacks that fit the task."""
+    merged = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
+    assert isinstance(merged, DictConfig)
+    if "_target_" not in config.data:
+        given = {name: value for name, value in config.data.items() if value is not None}
+        unknown = sorted(name for name in given if str(name) not in own["data"])
+        if unknown:
+            raise UserError(f"the data of this checkpoint have no {unknown[0]}: leave data.{unknown[0]} out")
+        merged.data = OmegaConf.merge(own["data"], given)
+        if "root" in given and "root" in merged.data.source:
+            merged.data.source.root = given["root"]
+    if HydraConfig.get().runtime.choices["callbacks"] == "evaluation":
+        merged.callbacks = OmegaConf.load(Path(CONF) / "callbacks" / "inpainting_evaluation.yaml")
+    merged.metrics = merged.decoding = None  # those of captions
+    return merged

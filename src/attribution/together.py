@@ -1,0 +1,46 @@
+"""Several methods at once, sharing what they can."""
+
+from collections.abc import Mapping
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import Tensor
+
+from src.attribution.explanation import Explanation
+from src.attribution.method import Method
+from src.attribution.passes import FromPasses, finite, opened
+from src.attribution.targets import Targets
+from src.data.batch import Pictured
+from src.models.explainable import Explainable
+
+
+def attribute_all(
+    methods: Mapping[str, Method], model: Explainable, batch: Pictured | Tensor, targets: Targets
+) -> dict[str, Explanation]:
+    """What each method says by itself, under the same names and in the same order.
+
+    All that read from `Passes` share one forward of encoder and decoder, one backward of the decoder and one backward
+    of the encoder for each rule of its ReLUs; `chunk` is the smallest of theirs. Others, as LRP, run by themselves.
+
+    Raises UserError: as `Method.attribute` does, with the method's name in front.
+    """
+    found: dict[str, Explanation] = {}
+    sharing = {name: method for name, method in methods.items() if isinstance(method, FromPasses)}
+    if sharing:
+        chunks = [method.chunk for method in sharing.values() if method.chunk is not None]
+        with opened(model, batch, targets, min(chunks, default=1)) as passes:
+            found = {name: finite(method.explain(passes), passes) for name, method in sharing.items()}
+    found |= {name: m.attribute(model, batch, targets) for name, m in methods.items() if name not in sharing}
+    return {name: found[name] for name in methods}
+
+
+def chosen(config: DictConfig | None, name: str) -> dict[str, Method]:
+    """The methods of the config group `attribution`: one under the given name (Hydra's choice), or a mapping of many.
+
+    None, or None in the place of a method, leaves it out.
+    """
+    if config is None:
+        return {}
+    if "_target_" in config:
+        return {name: instantiate(config)}
+    return {str(key): instantiate(method) for key, method in config.items() if method is not None}

@@ -1,0 +1,72 @@
+"""What each word of the model's own captions rests on in the image, by any attribution method."""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from src.attribution.method import Method
+from src.attribution.sentence import image_maps, said_tokens
+from src.attribution.targets import Targets
+from src.callbacks.first_images import FirstImages, Strip
+from src.data.batch import CaptionBatch
+from src.errors import UserError
+from src.figures.overlay import soften
+from src.figures.word_strip import word_strip
+from src.tasks.captioning import Captioning
+
+log = logging.getLogger(__name__)
+
+
+class HeatMaps(FirstImages):
+    """Draws the relevance of the first validation images for the words of their captions: `val/heat_maps`.
+
+    It is that of the pixels or, where features stand in for them, that of the encoder's regions. A method that fails is
+    reported once and costs no run.
+
+    Args:
+        folder: the run directory.
+        method: of src/attribution.
+        images: the first so many of the first validation batch.
+        words: the first so many of each caption.
+        every_n_epochs: see `FirstImages`.
+        same_range: one colour range for all words of a caption rather than one for each.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        method: Method,
+        images: int = 2,
+        words: int = 12,
+        every_n_epochs: int = 2,
+        same_range: bool = False,
+    ):
+        super().__init__("heat_maps", folder, images, every_n_epochs)
+        self.method, self.words, self.same_range = method, words, same_range
+        self._failed = False
+
+    def strips(self, pl_module: Captioning, batch: CaptionBatch, captions: Sequence[list[str]]) -> Sequence[Strip]:
+        said = [caption[: self.words] for caption in captions]
+        if self._failed or not any(said):
+            return []
+        tokens = said_tokens(said, pl_module.vocabulary)
+        try:
+            explanation = self.method.attribute(pl_module.captioner, batch, Targets(tokens))
+        except UserError as error:
+            self._failed = True
+            log.warning("heat maps are not drawn: %s", error)
+            return []
+        maps = image_maps(explanation, pl_module.captioner.encoder.grid)
+        # one word against which anything speaks makes red and blue of all
+        signed = bool((maps < 0).any())
+        return [
+            partial(
+                word_strip,
+                words=words,
+                maps=soften(own[: len(words)]),
+                signed=signed,
+                quantity="relevance",
+                same_range=self.same_range,
+            )
+            for words, own in zip(said, maps, strict=True)
+        ]

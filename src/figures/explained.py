@@ -1,0 +1,93 @@
+"""All pictures of one explained photo.
+
+T explained words, S words read, h × w cells of a map.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from src.figures.comparison import comparison
+from src.figures.word_matrix import word_matrix
+from src.figures.word_strip import word_strip
+
+Array = NDArray[np.floating]
+
+TITLES = {
+    "lrp": "LRP",
+    "lrp_epsilon": "LRP, ε-rule",
+    "lrp_gamma": "LRP, γ-rule",
+    "deconvnet": "DeconvNet",
+    "input_x_gradient": "input × gradient",
+    "grad_cam": "Grad-CAM",
+    "guided_grad_cam": "Guided Grad-CAM",
+    "smooth_grad": "SmoothGrad",
+}
+"""How methods are written that have a name of their own; the others' underscores become spaces."""
+
+
+def title(method: str) -> str:
+    """A method's name for people: `grad_cam` is Grad-CAM."""
+    return TITLES.get(method, method.replace("_", " "))
+
+
+@dataclass
+class Explained:
+    """One photo, what was said of it, and what methods found.
+
+    image: (H, W, 3) in [0, 1]. said: T explained words. read: S words. reach: T numbers, word t was said after reading
+    the first so many of `read`. maps: method → (T, h, w). signed: the methods whose maps also speak against a word.
+    words: method → (T, S), of those that say something of words. sentinel: β of each word, or None. remark: what else
+    the reader should know, or nothing.
+    """
+
+    image: Array
+    said: Sequence[str]
+    read: Sequence[str]
+    reach: Sequence[int]
+    maps: Mapping[str, Array]
+    signed: frozenset[str] = frozenset()
+    words: Mapping[str, Array] = field(default_factory=dict)
+    sentinel: Sequence[float] | None = None
+    remark: str = ""
+
+
+def draw(explained: Explained, same_range: bool = False) -> dict[str, Figure]:
+    """Name → figure: a strip for each method, `words` where some method says anything of words, and `methods`, the
+    comparison, where there are several beside attention."""
+    figures = {}
+    for name, maps in explained.maps.items():
+        figures[name] = word_strip(
+            explained.image,
+            explained.said,
+            maps,
+            name in explained.signed,
+            explained.sentinel if name == "attention" else None,
+            title(name),
+            same_range,
+        )
+    if explained.words:
+        words = _together(explained.words)
+        figures["words"] = word_matrix(explained.read, explained.said, explained.reach, words, same_range)
+    if len(explained.maps.keys() - {"attention"}) > 1:
+        named = {title(name): values for name, values in explained.maps.items()}
+        signed = {title(name): name in explained.signed for name in explained.maps}
+        figures["methods"] = comparison(explained.image, explained.said, named, signed, same_range)
+    return figures
+
+
+def _together(words: Mapping[str, Array]) -> dict[str, Array]:
+    """The same under the names for people; methods that find the same, as those do that differ in the encoder alone,
+    share an entry."""
+    groups: list[tuple[list[str], Array]] = []
+    for name, values in words.items():
+        for names, known in groups:
+            if np.array_equal(known, values):
+                names.append(title(name))
+                break
+        else:
+            groups.append(([title(name)], values))
+    return {", ".join(names): values for names, values in groups}

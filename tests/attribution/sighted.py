@@ -1,0 +1,41 @@
+"""Whole models that see photos, and every method in a small size, for tests of the methods beside LRP."""
+
+from src.attribution.attention_maps import Attention, Sentinel
+from src.attribution.grad_cam import GradCam, GuidedGradCam
+from src.attribution.gradients import InputXGradient, Saliency
+from src.attribution.guided import DeconvNet, GuidedBackprop
+from src.attribution.integrated_gradients import IntegratedGradients
+from src.attribution.method import Method
+from src.attribution.occlusion import Occlusion
+from src.attribution.smooth_grad import SmoothGrad
+from src.models.captioner import Captioner
+from tests.attribution.tiny import ENCODERS, captioner, photos
+
+GRADIENTS: dict[str, Method] = {
+    "saliency": Saliency(),
+    "input_x_gradient": InputXGradient(),
+    "deconvnet": DeconvNet(),
+    "guided_backprop": GuidedBackprop(),
+    "grad_cam": GradCam(),
+    "guided_grad_cam": GuidedGradCam(),
+}
+"""One forward and three backwards of the encoder in all."""
+
+METHODS: dict[str, Method] = {
+    **GRADIENTS,
+    "attention": Attention(),
+    "sentinel": Sentinel(),
+    "integrated_gradients": IntegratedGradients(steps=3),
+    "smooth_grad": SmoothGrad(draws=3),
+    "occlusion": Occlusion(window=6, stride=5),
+}
+"""All of them; the model needs a sentinel."""
+
+
+def sighted(name: str, eyes: str) -> tuple[Captioner, int]:
+    """A captioner whose encoder has a grid, and the side of its images, pixels."""
+    make, side = ENCODERS[eyes]
+    model = captioner(name, make())
+    cells = model.encoder.eval()(photos(side)).values.shape[1]
+    model.encoder.grid = (int(cells**0.5), int(cells**0.5))
+    return model, side

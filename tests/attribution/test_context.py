@@ -1,0 +1,27 @@
+import torch
+
+from src.attribution.targets import Targets
+from src.models.encoders.scenes_cnn import ScenesCNN
+from tests.attribution.tiny import captioner, captions, lrp, photos
+
+
+def test_a_compiled_captioner_is_explained_as_it_is_written() -> None:
+    """`task.compile=true` compiles `advance`, and a compiled backward cannot be batched over words."""
+    model, targets = captioner("gridtd", ScenesCNN((4, 6), 8)).eval(), Targets(captions())
+    plain = lrp().attribute(model, photos(8), targets)
+    calls = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> torch.fx.GraphModule:
+        calls.append(len(inputs))
+        return graph
+
+    model.advance = torch.compile(model.advance, backend=backend)  # type: ignore[method-assign]
+    with torch.no_grad():
+        model.unroll(targets.inputs(), model.encode(photos(8)))
+    assert calls, "it was compiled before"
+    compiled = len(calls)
+    again = lrp().attribute(model, photos(8), targets)
+    assert len(calls) == compiled
+    assert plain.pixels is not None and again.pixels is not None
+    torch.testing.assert_close(again.pixels, plain.pixels, rtol=0, atol=0)
+    torch.testing.assert_close(again.words, plain.words, rtol=0, atol=0)

@@ -1,0 +1,129 @@
+"""Methods beside LRP share their passes, and say together what each says alone."""
+
+import gc
+import weakref
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from src.attribution.grad_cam import GradCam, GuidedGradCam
+from src.attribution.gradients import Saliency
+from src.attribution.guided import DeconvNet, GuidedBackprop
+from src.attribution.method import Method
+from src.attribution.passes import opened
+from src.attribution.targets import Targets
+from src.attribution.together import attribute_all, chosen
+from src.errors import UserError
+from tests.attribution.sighted import METHODS, sighted
+from tests.attribution.tiny import captions, lrp, photos
+from tests.running import composed
+
+LAYERS = 2
+"""Convolutions of the small VGG."""
+
+
+class Convolutions(TorchDispatchMode):
+    """Counts those that run, forwards and (transposed) backwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.convolution.default:
+            self.calls["backward" if args[6] else "forward"] += 1
+        if func is torch.ops.aten.convolution_backward.default:
+            self.calls["backward"] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def counted(methods: dict[str, Method], words: list[int] | None = None) -> tuple[int, int]:
+    """How many forwards and backwards of the whole encoder the methods take."""
+    model, side = sighted("gridtd", "vgg")
+    with Convolutions() as found:
+        attribute_all(methods, model, photos(side), Targets(captions(), words))
+    return found.calls["forward"] // LAYERS, found.calls["backward"] // LAYERS
+
+
+def test_one_forward_and_a_backward_for_each_rule() -> None:
+    four = {"s": Saliency(), "d": DeconvNet(), "g": GuidedBackprop(), "c": GuidedGradCam()}
+    assert counted(four) == (1, 3)
+    assert counted({"g": GuidedBackprop(), "c": GuidedGradCam(), "cam": GradCam()}) == (1, 1)
+    assert counted({"cam": GradCam()}) == (1, 0)
+    assert counted({"attention": METHODS["attention"], "sentinel": METHODS["sentinel"]}) == (1, 0)
+    assert counted({"s": Saliency(chunk=2), "d": DeconvNet()}) == (1, 4)
+    # three draws of one word at once, and a forward of the photo itself, which says what is explained
+    assert counted({"smooth": METHODS["smooth_grad"]}, [1]) == (2, 1)
+    assert counted({"smooth": METHODS["smooth_grad"], "s": Saliency()}, [1]) == (2, 2)
+
+
+def test_together_is_as_alone() -> None:
+    model, side = sighted("adaptive", "resnet")
+    methods = {"lrp": lrp(), **METHODS, "last": lrp()}
+    together = attribute_all(methods, model, photos(side), Targets(captions()))
+    assert list(together) == list(methods)
+    for name, method in methods.items():
+        alone = method.attribute(model, photos(side), Targets(captions()))
+        torch.testing.assert_close(vars(together[name]), vars(alone), rtol=1e-9, atol=1e-12)
+
+
+def test_no_memory_is_held_until_the_garbage_collector_comes() -> None:
+    model, side = sighted("gridtd", "vgg")
+    gc.disable()
+    try:
+        with opened(model, photos(side), Targets(captions()), 4) as passes:
+            GuidedGradCam().explain(passes)
+            seen = weakref.ref(passes.seen.images)
+        del passes
+        assert seen() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("first", METHODS)
+def test_no_order_of_methods_matters(first: str) -> None:
+    model, side = sighted("gridtd", "scenes_cnn")
+    found = attribute_all({first: METHODS[first], **METHODS}, model, photos(side), Targets(captions()))
+    alone = METHODS["guided_grad_cam"].attribute(model, photos(side), Targets(captions()))
+    assert next(iter(found)) == first
+    torch.testing.assert_close(vars(found["guided_grad_cam"]), vars(alone), rtol=1e-9, atol=1e-12)
+
+
+def test_memory_that_does_not_suffice_halves_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.attribution import passes
+
+    model, side = sighted("gridtd", "vgg")
+    expected = Saliency().attribute(model, photos(side), Targets(captions()))
+    plain = passes.batched_gradient
+
+    def small(output: Tensor, leaves: list[Tensor], seeds: Tensor) -> tuple[Tensor, ...]:
+        if len(seeds) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return plain(output, leaves, seeds)
+
+    monkeypatch.setattr(passes, "batched_gradient", small)
+    most = 1
+    found = Saliency(chunk=4).attribute(model, photos(side), Targets(captions()))
+    torch.testing.assert_close(vars(found), vars(expected), rtol=1e-9, atol=1e-12)
+    most = 0
+    with pytest.raises(UserError, match="too little GPU memory to explain one word"):
+        Saliency().attribute(model, photos(side), Targets(captions()))
+
+
+def test_the_group_gives_one_method_or_many(tmp_path: Path) -> None:
+    given = "ckpt=any", "image=any"
+    one = chosen(composed("explain", tmp_path, *given, "attribution=grad_cam").attribution, "grad_cam")
+    assert {name: type(method) for name, method in one.items()} == {"grad_cam": GradCam}
+    every = chosen(composed("explain", tmp_path, *given, "attribution=all").attribution, "all")
+    assert set(every) == {"lrp", *METHODS} - {"sentinel"}
+    config = composed("explain", tmp_path, *given, "attribution=all", "attribution.occlusion=null")
+    assert set(chosen(config.attribution, "all")) == set(every) - {"occlusion"}
+    more = composed("explain", tmp_path, *given, "attribution=all", "+attribution@attribution.sentinel=sentinel")
+    assert set(chosen(more.attribution, "all")) == {*every, "sentinel"}
+    assert chosen(None, "") == {} == chosen(OmegaConf.create({}), "")

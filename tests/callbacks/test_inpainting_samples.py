@@ -1,0 +1,62 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from src.callbacks.inpainting_samples import InpaintingSamples
+from src.data.inpainting import InpaintingBatch
+from src.figures.inpainting_sheet import Sample
+from src.models.inpainting.generator import Inpainted
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, list[Sample]]]:
+    """(name, file name, samples) of each sheet that is logged."""
+    found: list[tuple[str, str, list[Sample]]] = []
+    monkeypatch.setattr("src.callbacks.inpainting_samples.inpainting_sheet", lambda samples: samples)
+    monkeypatch.setattr(
+        "src.callbacks.inpainting_samples.log_figures",
+        lambda trainer, name, sheets, folder: found.extend((name, key, sheet) for key, sheet in sheets.items()),
+    )
+    return found
+
+
+def trainer(epoch: int = 0, rank_zero: bool = True) -> Any:
+    data = SimpleNamespace(evaluated="test")
+    return SimpleNamespace(current_epoch=epoch, is_global_zero=rank_zero, sanity_checking=False, datamodule=data)
+
+
+BATCH = InpaintingBatch(torch.arange(3), torch.full((3, 3, 8, 8), -1.0), torch.ones(3, 1, 8, 8))
+OUTPUTS = {"inpainted": Inpainted(*(torch.full((3, 3, 8, 8), value) for value in (0.0, 0.5, 1.0)))}
+
+
+def test_what_is_on_a_sheet(drawn: list[tuple[str, str, list[Sample]]]) -> None:
+    InpaintingSamples("unused", images=2).on_validation_batch_end(trainer(), None, OUTPUTS, BATCH, 0)  # type: ignore[arg-type]
+    ((name, key, samples),) = drawn
+    assert (name, key, len(samples)) == ("val/inpainted", "inpainted_val", 2)
+    sample = samples[0]
+    assert sample.truth.shape == (8, 8, 3) and sample.hole.shape == (8, 8)
+    values = (sample.truth, sample.hole, sample.coarse, sample.completed)
+    assert [float(value.flat[0]) for value in values] == [0.0, 1.0, 0.5, 1.0]
+
+
+def test_both_test_sets(drawn: list[tuple[str, str, list[Sample]]]) -> None:
+    samples = InpaintingSamples("unused")
+    for dataloader in (0, 1):
+        for batch in (0, 1):
+            samples.on_test_batch_end(trainer(), None, OUTPUTS, BATCH, batch, dataloader)  # type: ignore[arg-type]
+    assert [(name, key) for name, key, _ in drawn] == [
+        ("test/inpainted", "inpainted_test"),
+        ("test/removed", "removed_test"),
+    ]
+
+
+@pytest.mark.parametrize(("epoch", "batch", "rank_zero"), [(1, 0, True), (0, 1, True), (0, 0, False)])
+def test_when_nothing_is_drawn(
+    drawn: list[tuple[str, str, list[Sample]]], epoch: int, batch: int, rank_zero: bool, tmp_path: Path
+) -> None:
+    samples = InpaintingSamples(str(tmp_path), every_n_epochs=2)
+    samples.on_validation_batch_end(trainer(epoch, rank_zero), None, OUTPUTS, BATCH, batch)  # type: ignore[arg-type]
+    assert drawn == []
