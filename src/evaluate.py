@@ -8,11 +8,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
+from rich.console import Console
 
 from src.assemble import assembly
 from src.checkpoint import stored_config
 from src.door import close, close_loggers, door, finish, resolved, run_dir, save_config, start_loggers
 from src.studies.outcome import Outcome, Study
+
+WIDEST = 240
+"""Columns of a study's table; a narrower terminal breaks its lines."""
 
 
 @door("evaluate")
@@ -24,7 +28,7 @@ def main(config: DictConfig) -> None:
     task, data, merged = assembly(stored_config(first)["assemble"]).build_evaluation(config)
     save_config(resolved(merged), folder)
     if config.get("study"):
-        run_study(instantiate(config.study), task, data, merged, folder)
+        run_study(instantiate(merged.study), task, data, merged, folder)
         return
     callbacks = [instantiate(c) for c in merged.callbacks.values() if c]
     trainer: pl.Trainer = instantiate(
@@ -37,13 +41,15 @@ def main(config: DictConfig) -> None:
 
 
 def run_study(study: Study, task: Any, data: Any, config: DictConfig, folder: Path) -> None:
-    """Runs a study, and writes, logs and prints its outcome."""
+    """Runs a study on the trainer's device, and writes, logs and prints its outcome."""
     name = HydraConfig.get().runtime.choices["study"]
+    trainer: pl.Trainer = instantiate(config.trainer, logger=False, default_root_dir=folder)
     loggers: list[Logger] = start_loggers(config)
-    outcome: Outcome = study(task, data, folder)
+    outcome: Outcome = study(task.to(trainer.strategy.root_device), data, folder)
     outcome.write(folder, name)
     outcome.log(loggers, name)
     close_loggers(loggers)
+    Console(width=WIDEST).print(outcome.table())
     for note in outcome.notes:
         print(note)
     finish(outcome.metrics, folder)

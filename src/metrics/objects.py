@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -53,6 +54,14 @@ def _plural_word(word: str) -> str:
     return word + "s"
 
 
+class Mention(NamedTuple):
+    """An object in a caption: its category, and the places of the first and of the last word that name it."""
+
+    category: str
+    first: int
+    last: int
+
+
 class ObjectWords:
     """Finds object categories in captions by a table of words, in singular and plural.
 
@@ -82,12 +91,16 @@ class ObjectWords:
 
     def mentioned(self, caption: str) -> list[str]:
         """The category of each mention, in the caption's order; a category mentioned twice stands there twice."""
-        words = _words(caption)
-        found, i = [], 0
+        return [mention.category for mention in self.located(caption)]
+
+    def located(self, caption: str) -> list[Mention]:
+        """Each mention with its place among the caption's words, which white space separates."""
+        parts = [(part, place) for place, word in enumerate(caption.split()) for part in _words(word)]
+        words, found, i = [part for part, _ in parts], [], 0
         while i < len(words):
             length, category = self._longest_at(words, i)
             if category is not None:
-                found.append(category)
+                found.append(Mention(category, parts[i][1], parts[i + length - 1][1]))
             i += length
         return found
 

@@ -100,3 +100,8 @@ def test_no_coco_word_belongs_to_two_categories():
     words = [word for category, group in table["categories"].items() for word in (category, *group)]
     words += table["not_objects"]
     assert sorted({word for word in words if words.count(word) > 1}) == []
+
+
+def test_mentions_are_located_among_the_captions_own_words():
+    found = coco_objects().located("the man 's t-shirt and hot dogs by a double-decker bus")
+    assert [tuple(mention) for mention in found] == [("person", 1, 1), ("hot dog", 5, 6), ("bus", 9, 10)]
