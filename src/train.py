@@ -1,6 +1,7 @@
 """`python -m src.train experiment=NAME`: fit, then evaluate the best checkpoint on validation and test."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -11,8 +12,11 @@ from pytorch_lightning.callbacks import Callback
 
 from src.assemble import assembly
 from src.checkpoint import newest
-from src.door import close, door, finish, resolved, run_dir, save_config, start_loggers
+from src.door import close, door, finish, require_plain, resolved, run_dir, save_config, start_loggers
 from src.errors import UserError
+from src.interrupted import Interrupted
+from src.provenance import provenance
+from src.run_directory import continues, refuse_second
 
 log = logging.getLogger(__name__)
 
@@ -21,13 +25,23 @@ log = logging.getLogger(__name__)
 def main(config: DictConfig) -> float | None:
     """Train and test what the configuration composes; returns the monitored metric, for sweeps."""
     folder = run_dir()
-    resumed = newest(folder) if config.resume else None
-    config = continue_config(config, folder) if config.resume else config
-    return train(config, folder, resumed)
+    if config.resume:
+        resumed = newest(folder)
+        return train(continue_config(folder, HydraConfig.get().overrides.task, config.resume), folder, resumed)
+    if continues(folder):
+        log.info("SLURM has started this job again: it goes on where it was")
+        return train(continue_config(folder), folder, newest(folder))
+    refuse_second(folder)
+    return train(config, folder)
 
 
 def train(config: DictConfig, folder: Path, resumed: Path | None = None) -> float | None:
     """Fit from scratch, from `config.ckpt`, or on from the checkpoint `resumed`; evaluate the best; write results."""
+    if config.get("finetune") and not (config.ckpt or resumed):
+        raise UserError(
+            "this objective fine-tunes a trained model: give it with ckpt=PATH; "
+            f"`python -m src.train experiment={_experiment()}` makes one"
+        )
     pl.seed_everything(config.seed, workers=True, verbose=False)
     plain = resolved(config)
     callbacks: list[Callback] = [instantiate(c) for c in config.callbacks.values() if c]
@@ -36,31 +50,81 @@ def train(config: DictConfig, folder: Path, resumed: Path | None = None) -> floa
     trainer: pl.Trainer = instantiate(
         config.trainer, callbacks=callbacks, logger=start_loggers(config), default_root_dir=folder
     )
+    known = {**plain, **provenance(data)}
     for logger in trainer.loggers:
-        logger.log_hyperparams(plain)
-    trainer.fit(task, datamodule=data, ckpt_path=resumed, weights_only=True)
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    if config.test and not trainer.interrupted:
-        best = getattr(trainer.checkpoint_callback, "best_model_path", "") or None
-        for evaluate in (trainer.validate, trainer.test):
-            evaluate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
-            metrics |= {name: float(value) for name, value in trainer.callback_metrics.items()}
-    close(trainer)
-    if trainer.is_global_zero:
-        finish(metrics, folder)
+        logger.log_hyperparams(known)
+    try:
+        metrics = fit_and_test(trainer, task, data, config, resumed)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(
+            "a process that loads images was killed, often for want of memory: lower data.num_workers and continue "
+            f"with `python -m src.train resume={folder}`"
+        ) from error
+    except Interrupted as stop:
+        log.warning("%s: the run has ended early; `python -m src.train resume=%s` continues it", stop.by.name, folder)
+        conclude(trainer, numbers(trainer), folder)
+        raise
+    conclude(trainer, metrics, folder)
     return metrics.get(config.monitor)
 
 
-def continue_config(config: DictConfig, folder: Path) -> DictConfig:
+def fit_and_test(
+    trainer: pl.Trainer,
+    task: pl.LightningModule,
+    data: pl.LightningDataModule,
+    config: DictConfig,
+    resumed: Path | None,
+) -> dict[str, float]:
+    """Every metric of a training and, where they are wanted, of its best checkpoint on validation and test.
+
+    Without them the monitored metric is that of the best validation.
+    """
+    trainer.fit(task, datamodule=data, ckpt_path=resumed, weights_only=True)
+    metrics = numbers(trainer)
+    best = trainer.checkpoint_callback
+    if config.test:
+        path = getattr(best, "best_model_path", "") or None
+        for evaluate in (trainer.validate, trainer.test):
+            evaluate(task, datamodule=data, ckpt_path=path, weights_only=True, verbose=False)
+            metrics |= numbers(trainer)
+    elif getattr(best, "best_model_score", None) is not None:
+        metrics[config.monitor] = float(best.best_model_score)  # type: ignore[union-attr]
+    return metrics
+
+
+def numbers(trainer: pl.Trainer) -> dict[str, float]:
+    """What was logged last under each name."""
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def conclude(trainer: pl.Trainer, metrics: dict[str, float], folder: Path) -> None:
+    """Ends the loggers' runs and writes down the metrics."""
+    close(trainer)
+    if trainer.is_global_zero:
+        finish(metrics, folder)
+
+
+def _experiment() -> str:
+    return HydraConfig.get().runtime.choices.get("experiment") or "NAME"
+
+
+def continue_config(folder: Path, overrides: Sequence[str] = (), resume: str | None = None) -> DictConfig:
     """The run's own configuration, with the values that were given beside `resume=` on the command line."""
     saved = folder / "config.yaml"
     if not saved.exists():
         raise UserError(f"{folder} holds no config.yaml: resume= takes the directory of an earlier run")
-    given = [o for o in HydraConfig.get().overrides.task if not o.startswith("resume=")]
+    require_plain(saved)
+    given = [override for override in overrides if not override.startswith("resume=")]
     own = OmegaConf.load(saved)
     assert isinstance(own, DictConfig)
+    if Path(own.paths.run_dir).resolve() != folder.resolve():  # it would write there
+        raise UserError(
+            f"{folder} was {own.paths.run_dir} when it was trained: move it back, or start from its weights with ckpt="
+        )
     OmegaConf.set_struct(own, True)
-    changed = OmegaConf.merge(own, OmegaConf.from_dotlist([*given, f"resume={config.resume}"]))
+    changed = OmegaConf.merge(own, OmegaConf.from_dotlist([*given, f"resume={resume or 'null'}"]))
     assert isinstance(changed, DictConfig)
     return changed
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.loops.loop import _Loop
 
 
 class LastCheckpoint(Checkpoint):
@@ -12,9 +13,6 @@ class LastCheckpoint(Checkpoint):
 
     Never at the last batch of an epoch: between that batch and the end of its validation a checkpoint would miss the
     scheduler's step, and a resumed run would differ from an uninterrupted one.
-
-    It is written beside the old one and renamed: Lightning writes to the machine's temporary folder and moves the file,
-    which to another disk is a copy, and a run killed in it would have no checkpoint left.
     """
 
     def __init__(self, dirpath: str, every_n_train_steps: int):
@@ -28,25 +26,22 @@ class LastCheckpoint(Checkpoint):
         due = trainer.global_step - self._saved_at >= self.every_n_train_steps
         accumulating = trainer.fit_loop._should_accumulate()
         if due and not trainer.is_last_batch and not accumulating:
-            self._save(trainer)
+            self.save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Lightning would leave out a plateau scheduler's step in the epoch that a run resumed in, as if that epoch had
         no validation; but it always has."""
-        trainer.fit_loop.restarting = False
+        # not by the fit loop's own setter: without max_epochs it would set True, and all later epochs would be empty
+        _Loop.restarting.fset(trainer.fit_loop, False)  # type: ignore[attr-defined]
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.global_step > self._saved_at:
-            self._save(trainer)
+        self.save(trainer)
 
-    def _save(self, trainer: pl.Trainer) -> None:
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        self._saved_at = trainer.global_step
-        partial = self.path.with_suffix(".ckpt.partial")
-        trainer.save_checkpoint(partial)
-        if trainer.is_global_zero:
-            partial.replace(self.path)
+    def save(self, trainer: pl.Trainer) -> None:
+        """Writes it, unless it is there already; between two batches only."""
+        if trainer.global_step > self._saved_at and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._saved_at = trainer.global_step
+            trainer.save_checkpoint(self.path)
 
     def state_dict(self) -> dict[str, Any]:
         return {"saved_at": self._saved_at}

@@ -1,6 +1,6 @@
 """What a data loader yields.
 
-B batch, K captions per image, T tokens, R regions, D encoder features.
+B batch, K captions or questions per image, T tokens, S words, P people, C choices, R regions, D encoder features.
 """
 
 from dataclasses import dataclass, field
@@ -31,6 +31,32 @@ class CaptionBatch:
 
     image_ids: Tensor
     captions: Tensor
+    images: Tensor | None = None
+    regions: Tensor | None = None
+    mask: Tensor | None = None
+    broken: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+
+@dataclass
+class QuestionBatch:
+    """Images (as pixels or as cached encoder features), each with up to K questions.
+
+    image_ids: (B,) int64.
+    question_ids: (B, K) int64, −1 where an image has fewer questions.
+    questions: (B, K, S) int64, the words, then `<pad>`; all `<pad>` where there is no question.
+    answers: (B, K, P) int64, the answer of each person asked; −1 for one outside of the answer vocabulary, or for none.
+    choices: (B, K, C) int64, the answers of a multiple choice, in its order; −1 as above. None without such.
+    images, regions, mask, broken: as of captioned images.
+    """
+
+    image_ids: Tensor
+    question_ids: Tensor
+    questions: Tensor
+    answers: Tensor
+    choices: Tensor | None = None
     images: Tensor | None = None
     regions: Tensor | None = None
     mask: Tensor | None = None

@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+
+from src.data.images import Photo
 
 TOKENS = r"n't|[a-z0-9]+(?:[-.][a-z0-9]+)*|'(?:s|m|re|ve|ll|d)\b"
 """What counts as a word: part of every vocabulary's fingerprint."""
@@ -12,11 +13,9 @@ _CONTRACTION = re.compile(r"n['’]t\b")
 
 
 @dataclass(frozen=True)
-class CaptionedImage:
-    """One photo: its id in the data set's own files, where it lies, and its reference captions."""
+class CaptionedImage(Photo):
+    """One photo with its reference captions."""
 
-    id: int
-    path: Path
     captions: tuple[str, ...]
 
 

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from src.data.captions import CaptionedImage
+from src.data.images import Photo
 from src.errors import UserError
+
+LARGEST_JSON = 4 * 2**30
+"""Bytes of an annotation file; the largest of COCO and Visual Genome have less than 1 GB."""
 
 
 class Coco2017:
@@ -63,10 +67,12 @@ class Coco2017:
 def read_json(path: Path) -> Any:
     """A JSON file's contents; UserError where it is missing or broken."""
     try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise UserError(f"{path} has {path.stat().st_size} bytes, more than any annotation file: fetch it again")
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `python -m src.prepare data=NAME`, or set data.root") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path} is not a JSON file ({error}): fetch it again") from None
 
 
@@ -77,10 +83,10 @@ def inside(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def require_images(images: Sequence[CaptionedImage], split: str) -> None:
+def require_images(images: Sequence[Photo], split: str) -> None:
     """UserError if a split is empty or its first images are not where they should be."""
     if not images:
-        raise UserError(f"the {split} split has no captioned image: check data.root and the annotation files")
+        raise UserError(f"the {split} split has no annotated image: check data.root and the annotation files")
     missing = [image.path for image in images if not image.path.exists()]
     if missing:
         raise UserError(f"{len(missing)} of {len(images)} {split} images are missing, the first is {missing[0]}")

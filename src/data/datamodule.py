@@ -1,37 +1,17 @@
 """Captioned images for Lightning: COCO, Flickr and Scenes alike."""
 
-import logging
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import pytorch_lightning as pl
-import torch
-from torch.utils.data import DataLoader
-
-from src.data.batch import CaptionBatch
 from src.data.captions import CaptionedImage, words
-from src.data.coco import require_images
 from src.data.corpus import Corpus, digest
 from src.data.dataset import CaptionDataset
-from src.data.features import FeatureStore
-from src.data.images import Preprocessing
-from src.data.sampler import BatchOrder
+from src.data.featured import Featured
+from src.data.splits import Source
 from src.data.vocabulary import Vocabulary
 from src.errors import UserError
 
-log = logging.getLogger(__name__)
 
-SPLITS = ("train", "val", "test")
-
-
-class Source(Protocol):
-    """Where captioned images come from."""
-
-    def read(self, split: str) -> list[CaptionedImage]:
-        """The images of `train`, `val` or `test`."""
-
-
-class CaptionData(pl.LightningDataModule):
+class CaptionData(Featured[CaptionedImage]):
     """The three splits of a captioning data set.
 
     Args:
@@ -49,16 +29,13 @@ class CaptionData(pl.LightningDataModule):
         limits: at most so many images of a split, for a quick look.
         max_broken: share of the images of the splits in use that may be unreadable, in [0, 1].
         seed: of order and draws.
-
-    Attributes:
-        evaluated: the split that a test runs on.
     """
 
     def __init__(
         self,
         name: str,
         root: str,
-        source: Source,
+        source: Source[CaptionedImage],
         cache_dir: str,
         object_words: Any = None,
         min_count: int = 5,
@@ -72,30 +49,22 @@ class CaptionData(pl.LightningDataModule):
         max_broken: float = 0.01,
         seed: int = 0,
     ):
-        super().__init__()
-        self.name, self.root, self.source, self.cache_dir = name, Path(root), source, Path(cache_dir)
+        super().__init__(
+            name,
+            root,
+            source,
+            cache_dir,
+            cache_features,
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            num_workers=num_workers,
+            limits=limits,
+            max_broken=max_broken,
+            seed=seed,
+        )
         self.min_count, self.max_words, self.captions_per_image = min_count, max_words, captions_per_image
-        self.batch_size, self.eval_batch_size, self.num_workers = batch_size, eval_batch_size, num_workers
-        self.cache_features, self.limits, self.max_broken, self.seed = cache_features, limits or {}, max_broken, seed
         self.object_words = object_words
-        self.evaluated = "test"
-        self.preprocessing: Preprocessing | None = None
-        self.features: FeatureStore | None = None
-        self._splits: dict[str, list[CaptionedImage]] = {}
         self._corpus: Corpus | None = None
-        self._vocabulary: Vocabulary | None = None
-        self._broken: set[str] = set()
-        self._resume_at = (0, 0)
-
-    def images(self, split: str) -> list[CaptionedImage]:
-        """The images of a split, checked to be there, without those known to be unreadable."""
-        if split not in self._splits:
-            if split not in SPLITS:
-                raise UserError(f"there is no split {split!r}: choose one of {', '.join(SPLITS)}")
-            found = self.source.read(split)
-            require_images(found, split)
-            self._splits[split] = found[: self.limits.get(split)]
-        return self._splits[split]
 
     def references(self, split: str) -> dict[int, list[str]]:
         """Image id → its reference captions."""
@@ -115,19 +84,6 @@ class CaptionData(pl.LightningDataModule):
         """The training split's vocabulary, or the checkpoint's where one was given to `use`."""
         return self._vocabulary or self.corpus.vocabulary
 
-    def use(
-        self, preprocessing: Preprocessing, features: FeatureStore | None = None, vocabulary: Vocabulary | None = None
-    ) -> None:
-        """What the model brings: how pixels are prepared, cached features in their place, a checkpoint's vocabulary."""
-        self.preprocessing, self.features, self._vocabulary = preprocessing, features, vocabulary
-
-    def drop(self, broken: dict[int, str]) -> None:
-        """Leave out the unreadable images found while features were cached (image id → file name)."""
-        splits = {split: self.images(split) for split in SPLITS}
-        self._note_broken(list(broken.values()))
-        for split, images in splits.items():
-            self._splits[split] = [image for image in images if image.id not in broken]
-
     def dataset(self, split: str) -> CaptionDataset:
         """The split as batches; UserError before `use`, or where no caption has a known word."""
         assert self.preprocessing is not None, "call use() with the encoder's preprocessing first"
@@ -138,63 +94,3 @@ class CaptionData(pl.LightningDataModule):
         return CaptionDataset(
             images, vocabulary, self.preprocessing, captions, self.max_words, self.features, self.seed
         )
-
-    def loader(self, split: str) -> DataLoader[CaptionBatch]:
-        """Training batches in an order of (seed, epoch); the other splits in their own order."""
-        dataset, training = self.dataset(split), split == "train"
-        trainer = self.trainer
-        order = BatchOrder(
-            len(dataset),
-            self.batch_size if training else self.eval_batch_size,
-            seed=self.seed if training else None,
-            drop_last=training,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
-        )
-        if training:
-            order.resume_at = self._resume_at
-            order.epoch = self._resume_at[0]
-        workers = 0 if self.features is not None else self.num_workers
-        return DataLoader(
-            dataset,
-            sampler=order,
-            batch_size=None,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            generator=torch.Generator(),  # the loader's draws; dropout's stay the same with any number of workers
-        )
-
-    def train_dataloader(self) -> DataLoader[CaptionBatch]:
-        return self.loader("train")
-
-    def val_dataloader(self) -> DataLoader[CaptionBatch]:
-        return self.loader("val")
-
-    def test_dataloader(self) -> DataLoader[CaptionBatch]:
-        return self.loader(self.evaluated)
-
-    def on_before_batch_transfer(self, batch: CaptionBatch, dataloader_idx: int) -> CaptionBatch:
-        self._note_broken(batch.broken)
-        return batch
-
-    def _note_broken(self, names: list[str]) -> None:
-        """Log each unreadable file once; UserError when they are more than `max_broken` of all images."""
-        for name in sorted(set(names) - self._broken):
-            log.warning("%s cannot be read; another image stands in for it", name)
-        self._broken.update(names)
-        total = sum(len(images) for images in self._splits.values())
-        if len(self._broken) > self.max_broken * total:
-            raise UserError(
-                f"{len(self._broken)} of {total} images cannot be read, more than data.max_broken={self.max_broken}: "
-                f"fetch them again, the first is {min(self._broken)}"
-            )
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where training goes on: the epoch, and the batches of it that were trained on."""
-        assert self.trainer is not None
-        # `completed` would be one behind: it is counted after the hook in which a checkpoint is written
-        trained = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]
-        return {"epoch": self.trainer.current_epoch, "batches": 0 if self.trainer.is_last_batch else trained}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._resume_at = (state["epoch"], state["batches"])

@@ -15,15 +15,13 @@ MAX_ORDER = 4
 _BITS = 16
 
 
-def ngrams(tokens: Sequence[int], order: int) -> np.ndarray:
-    """The packed n-grams of one order of a caption of vocabulary indices: (len − order + 1,) uint64."""
+def ngrams(tokens: Sequence[int] | np.ndarray, order: int) -> np.ndarray:
+    """The packed n-grams of one order of captions of vocabulary indices: (…, T) → (…, T − order + 1) uint64."""
     ids = np.asarray(tokens, np.uint64) + np.uint64(1)
-    count = len(ids) - order + 1
-    if count <= 0:
-        return np.empty(0, np.uint64)
-    packed = np.zeros(count, np.uint64)
+    count = max(ids.shape[-1] - order + 1, 0)
+    packed = np.zeros((*ids.shape[:-1], count), np.uint64)
     for i in range(order):
-        packed = (packed << np.uint64(_BITS)) | ids[i : i + count]
+        packed = (packed << np.uint64(_BITS)) | ids[..., i : i + count]
     return packed
 
 

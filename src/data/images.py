@@ -1,6 +1,6 @@
 """From an image file to the tensor an encoder expects."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,15 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from src.errors import UserError
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo: its id in the data set's own files, and where it lies."""
+
+    id: int
+    path: Path
+
 
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -29,6 +38,21 @@ def load_image(path: str | Path) -> Image.Image:
         raise UserError(f"there is no image {path}: check the path") from None
     except Exception as error:  # Pillow's readers raise anything, from SyntaxError to struct.error, on a broken file
         raise UserError(f"{path} cannot be read as an image ({error}): replace or remove it") from error
+
+
+def first_readable(photos: Sequence[Photo], index: int) -> tuple[int, Image.Image, list[str]]:
+    """The photo at `index`, or the next one that can be read, round the end.
+
+    Returns its own index, the photo, and the files before it that cannot be read; UserError where none can be.
+    """
+    broken: list[str] = []
+    for offset in range(len(photos)):
+        chosen = (index + offset) % len(photos)
+        try:
+            return chosen, load_image(photos[chosen].path), broken
+        except UserError:
+            broken.append(str(photos[chosen].path))
+    raise UserError(f"none of {len(photos)} images can be read, the first is {broken[0]}")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -27,8 +27,8 @@ class Instance:
     """One object of a picture.
 
     id: of its annotation. category: its name. box: (left, top, width, height) in pixels of the picture.
-    size: (H, W) of the picture. segmentation: polygons or run lengths as COCO writes them, or None. crowd: it stands for
-    many objects that are not told apart.
+    size: (H, W) of the picture. segmentation: polygons or run lengths as COCO writes them, or None. crowd: it stands
+    for many objects that are not told apart.
     """
 
     id: int
@@ -114,7 +114,7 @@ def read_instances(images: Iterable[Photo]) -> Instances:
     return found
 
 
-def annotated(photo: Path) -> list[Instance] | None:
+def annotated_objects(photo: Path) -> list[Instance] | None:
     """The objects of a photo that lies in a data set's folder, `ROOT/FOLDER/photo.jpg`; None where none are annotated.
 
     Raises UserError where `ROOT/annotations/instances_FOLDER.json` is broken.

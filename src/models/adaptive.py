@@ -49,4 +49,4 @@ class Adaptive(Captioner):
         context, attention, beta = self.attention.attend(
             hidden, sentinel, features.values, features.keys, features.mask
         )
-        return Cell(share(context + hidden), attention, beta, (hidden, cell))
+        return Cell(share(context + hidden), attention, beta, (hidden, cell), (context, hidden))

@@ -77,4 +77,5 @@ class AoA(Captioner):
         query = self.attention.query(hidden).unflatten(0, (images, -1))
         summed, attention = self.attention(query, features.keys, features.values, features.mask)
         context = self.gated(summed.reshape_as(hidden), hidden)
-        return Cell(share(context + hidden), attention.reshape(len(hidden), -1), None, (hidden, cell, context))
+        state = hidden, cell, context
+        return Cell(share(context + hidden), attention.reshape(len(hidden), -1), None, state, (context, hidden))

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from src.data.batch import CaptionBatch
 from src.models.encoders.encoder import Encoder
 from src.models.explainable import Explainable, Reading
 from src.models.relevance import share
@@ -41,12 +40,16 @@ class Features:
 
 
 class Cell(NamedTuple):
-    """What one recurrent step leaves: output (N, H) before the vocabulary, attention (N, R), sentinel β (N,), state."""
+    """What one recurrent step leaves: output (N, H) before the vocabulary, attention (N, R), sentinel β (N,), state.
+
+    parts: the summands (N, H) of the output that come from the context and from the hidden state.
+    """
 
     output: Tensor
     attention: Tensor
     sentinel: Tensor | None
     state: State
+    parts: tuple[Tensor, ...] = ()
 
 
 class Step(NamedTuple):
@@ -117,25 +120,14 @@ class Captioner(Explainable):
         """One recurrent step on driven words (N, G): all of a step but the vocabulary layer."""
         raise NotImplementedError
 
-    def encode(self, images: Tensor) -> Features:
-        """Images (B, 3, H, W) → Features."""
-        return self.project(*self.encoder(images))
-
-    def features(self, batch: CaptionBatch) -> Features:
-        """Features of a batch, from its pixels or from the encoder features that stand in for them."""
-        if batch.images is not None:
-            return self.encode(batch.images)
-        assert batch.regions is not None, "a batch holds images or regions"
-        return self.project(batch.regions.to(self.embedding.weight.dtype), batch.mask)
-
     def head(self, output: Tensor) -> Tensor:
         """Outputs (…, H) → logits (…, V)."""
         return share(self.vocabulary_layer(self.dropout(output)))
 
     def step(self, tokens: Tensor, state: State, features: Features) -> Step:
         """One word further: tokens (N,) int64, N a multiple of the B images of `features`."""
-        output, attention, sentinel, state = self.advance(self.drive(self.embed(tokens)), state, features)
-        return Step(self.head(output), attention, sentinel, state)
+        cell = self.advance(self.drive(self.embed(tokens)), state, features)
+        return Step(self.head(cell.output), cell.attention, cell.sentinel, cell.state)
 
     def unroll(self, tokens: Tensor, features: Features, sampling: float = 0.0) -> Unrolled:
         """Teacher forcing: `step` over given tokens, with embedding and vocabulary products batched over T.
@@ -146,8 +138,8 @@ class Captioner(Explainable):
             sampling: scheduled sampling (Bengio et al. 2015): probability, in [0, 1], that an input word after
                 `<start>` is replaced by one drawn from the model's own distribution of the step before.
         """
-        output, attention, sentinel = self.read(self.embed(tokens), features, sampling)
-        return Unrolled(self.head(output), attention, sentinel)
+        reading = self.read(self.embed(tokens), features, sampling)
+        return Unrolled(self.head(reading.output), reading.attention, reading.sentinel)
 
     def read(self, embedded: Tensor, features: Features, sampling: float = 0.0) -> Reading:
         """`unroll` without its two ends."""
@@ -164,7 +156,8 @@ class Captioner(Explainable):
         outputs, attention = (
             torch.stack(parts, 1) for parts in ([c.output for c in cells], [c.attention for c in cells])
         )
-        return Reading(outputs, attention, torch.stack(found, 1) if found else None)
+        parts = tuple(torch.stack(part, 1) for part in zip(*(cell.parts for cell in cells), strict=True))
+        return Reading(outputs, attention, torch.stack(found, 1) if found else None, parts)
 
     def _sample_input(self, word: Tensor, previous: Tensor, probability: float) -> Tensor:
         with torch.no_grad():

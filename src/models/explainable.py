@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from src.data.batch import Pictured
 from src.models.encoders.encoder import Encoder
 
 
@@ -14,12 +15,14 @@ class Reading(NamedTuple):
     """What a model makes of words and an image before its last layer.
 
     output (N, T, H), one row per word (captioners: T = S) or one in all (VQA: T = 1); attention (N, T, R), over real
-    regions; sentinel β (N, T), the share of attention that went to language, or None.
+    regions; sentinel β (N, T), the share of attention that went to language, or None; parts, the summands (N, T, H) of
+    a captioner's output that come from the context and from the hidden state.
     """
 
     output: Tensor
     attention: Tensor
     sentinel: Tensor | None
+    parts: tuple[Tensor, ...] = ()
 
 
 class Explainable(nn.Module):
@@ -39,6 +42,17 @@ class Explainable(nn.Module):
     def project(self, regions: Tensor, mask: Tensor | None = None) -> Any:
         """Encoder regions (B, R, D) and mask (B, R) → all that depends on the image alone."""
         raise NotImplementedError
+
+    def encode(self, images: Tensor) -> Any:
+        """Images (B, 3, H, W) → what `project` makes of them."""
+        return self.project(*self.encoder(images))
+
+    def features(self, batch: Pictured) -> Any:
+        """The same of a batch, from its pixels or from the encoder features that stand in for them."""
+        if batch.images is not None:
+            return self.encode(batch.images)
+        assert batch.regions is not None, "a batch holds images or regions"
+        return self.project(batch.regions.to(self.embedding.weight.dtype), batch.mask)
 
     def read(self, embedded: Tensor, features: Any) -> Reading:
         """Embedded words (N, S, E) and what `project` gave of B images → Reading."""

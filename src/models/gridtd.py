@@ -40,4 +40,5 @@ class GridTD(Adaptive):
         )
         drive = self.language.inputs[0](context) + self.language.inputs[1](hidden1)
         hidden2, cell2, _ = self.language(drive, hidden2, cell2)
-        return Cell(share(context + hidden2), attention, beta, (hidden1, cell1, hidden2, cell2))
+        state = hidden1, cell1, hidden2, cell2
+        return Cell(share(context + hidden2), attention, beta, state, (context, hidden2))

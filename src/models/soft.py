@@ -57,5 +57,6 @@ class Soft(Captioner):
         context = share(weighted_sum(attention, features.values))
         context = gate(torch.sigmoid(self.context_gate(hidden))) * context
         hidden, cell, _ = self.lstm(gates + self.lstm.inputs[1](context), hidden, cell)
-        output = share(embedded + self.output_hidden(hidden) + self.output_context(context))
-        return Cell(output, attention, None, (hidden, cell))
+        parts = self.output_context(context), self.output_hidden(hidden)
+        output = share(embedded + parts[1] + parts[0])
+        return Cell(output, attention, None, (hidden, cell), parts)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from src.data.batch import CaptionBatch
 from src.data.vocabulary import PAD
 from src.models.captioner import Captioner
+from src.objectives.joint import joint
 
 Logs = dict[str, Tensor]
 """Scalars to log, by name."""
@@ -65,7 +66,7 @@ class CrossEntropy:
             coverage = _coverage_loss(unrolled.attention, targets, batch.mask)
             logs["doubly_stochastic"] = coverage.detach()
             loss = loss + self.doubly_stochastic * coverage
-        return loss, logs
+        return joint(loss, (targets != PAD).sum()), logs
 
 
 def _coverage_loss(attention: Tensor, targets: Tensor, mask: Tensor | None) -> Tensor:

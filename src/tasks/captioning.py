@@ -1,17 +1,17 @@
 """Training and evaluation of a captioner: the procedure, not the model."""
 
-import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from src.data.batch import CaptionBatch
+from src.data.datamodule import CaptionData
 from src.data.vocabulary import Vocabulary
 from src.decoding.decoder import Decoder
 from src.models.captioner import Captioner
+from src.tasks.trained import MakeOptimizer, Trained
 from src.tasks.writer import Writer
 
 
@@ -22,7 +22,15 @@ class Objective(Protocol):
         """The loss () of a batch at an optimiser step, and scalars to log."""
 
 
-class Captioning(Writer):
+@runtime_checkable
+class NeedsData(Protocol):
+    """An objective that rewards or explains words: it wants the references, or the vocabulary, of its data."""
+
+    def use(self, data: CaptionData) -> None:
+        """Takes what it needs, once, before the first step."""
+
+
+class Captioning(Writer, Trained):
     """A captioner under an objective; callbacks score and show what it writes in validation and test.
 
     Args:
@@ -45,7 +53,7 @@ class Captioning(Writer):
         vocabulary: Vocabulary,
         objective: Objective,
         decoding: Decoder,
-        optimizer: Callable[[Iterable[dict[str, Any]]], Optimizer],
+        optimizer: MakeOptimizer,
         scheduler: Callable[..., Any] | None = None,
         monitor: str = "val/CIDEr",
         tune_encoder: bool = False,
@@ -58,52 +66,19 @@ class Captioning(Writer):
         self.objective = objective
         if isinstance(objective, nn.Module):  # one that has parameters of its own
             objective.attach(captioner)  # type: ignore[operator]
-        self.make_optimizer, self.make_scheduler, self.monitor = optimizer, scheduler, monitor
-        self.tune_encoder, self.encoder_lr = tune_encoder, encoder_lr
-        self.config = config or {}
-        # Lightning trains each module in the mode it finds it in, and calls `train` only after a validation
-        captioner.encoder.requires_grad_(tune_encoder).train(tune_encoder)
+        self.learn(captioner, vocabulary, optimizer, scheduler, monitor, tune_encoder, encoder_lr, config)
         if compile:
             captioner.advance = torch.compile(captioner.advance)  # type: ignore[method-assign]
 
-    def train(self, mode: bool = True) -> "Captioning":
-        """A frozen encoder stays in evaluation mode: its BatchNorm statistics do not move."""
-        super().train(mode)
-        if not self.tune_encoder:
-            self.captioner.encoder.eval()
-        return self
+    def setup(self, stage: str) -> None:
+        """In each process: objectives that need the training data get it."""
+        if stage == "fit" and isinstance(self.objective, NeedsData):
+            self.objective.use(self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def training_step(self, batch: CaptionBatch, batch_idx: int) -> Tensor:
         loss, logs = self.objective(self.captioner, batch, self.global_step)
         self.log_dict({f"train/{name}": value for name, value in logs.items()}, batch_size=len(batch), prog_bar=True)
         return loss
 
-    def configure_optimizers(self) -> Any:
-        encoder = list(self.captioner.encoder.parameters()) if self.tune_encoder else []
-        own = {id(parameter) for parameter in self.captioner.encoder.parameters()}
-        decoder = [parameter for parameter in self.captioner.parameters() if id(parameter) not in own]
-        if isinstance(self.objective, nn.Module):
-            decoder += self.objective.parameters()
-        groups: list[dict[str, Any]] = [{"params": decoder}]
-        if encoder:
-            groups.append({"params": encoder, "lr": self.encoder_lr})
-        optimizer = self.make_optimizer(groups)
-        if self.make_scheduler is None:
-            return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": self._scheduler(optimizer)}
-
-    def _scheduler(self, optimizer: Optimizer) -> dict[str, Any]:
-        assert self.make_scheduler is not None
-        if "steps" in inspect.signature(self.make_scheduler).parameters:
-            scheduler = self.make_scheduler(optimizer, steps=self.trainer.estimated_stepping_batches)
-        else:
-            scheduler = self.make_scheduler(optimizer)
-        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            return {"scheduler": scheduler, "interval": "epoch", "monitor": self.monitor, "strict": False}
-        return {"scheduler": scheduler, "interval": "step"}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Everything that loading needs, as plain containers."""
-        checkpoint["vocabulary"] = self.vocabulary.words
-        checkpoint["preprocessing"] = self.captioner.encoder.preprocessing.to_dict()
-        checkpoint["config"] = self.config
+    def beside(self) -> Iterable[nn.Parameter]:
+        return self.objective.parameters() if isinstance(self.objective, nn.Module) else ()

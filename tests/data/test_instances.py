@@ -7,7 +7,7 @@ from PIL import Image
 
 from src.data.coco import Coco2017
 from src.data.images import Photo
-from src.data.instances import Instance, read_instances
+from src.data.instances import Instance, Instances, annotated_objects, read_instances
 from src.data.scenes.render import masks
 from src.data.scenes.scene import locate
 from src.data.scenes.world import scene
@@ -102,3 +102,32 @@ def test_photos_with_all_categories_and_photos_with_people_alone():
     masked = [instance for image in images[:40] for instance in found.objects[image.id] if instance.segmentation]
     shares = [instance.mask(224)[instance.boxed(224)].sum() / max(instance.mask(224).sum(), 1) for instance in masked]
     assert len(masked) > 50 and np.mean(shares) > 0.97  # a mask lies in its box, but for a pixel at the edge
+
+
+def test_the_objects_of_a_file_in_a_data_set(data_dir, tmp_path):
+    folder = data_dir / "scenes" / "test2017"
+    photo = sorted(folder.glob("*.png"))[3]
+    found = annotated_objects(photo)
+    drawn = masks(scene(0, *locate(int(photo.stem)), SIZE))
+    np.testing.assert_array_equal([one.mask(SIZE) for one in found], drawn)
+    assert annotated_objects(folder / "own.png") is None and annotated_objects(tmp_path / "own.png") is None
+
+
+def test_a_mask_of_a_wide_picture():
+    one = Instance(1, "cat", (2, 2, 4, 4), (8, 8), [[2, 2, 6, 2, 6, 6, 2, 6]])
+    wide = np.zeros((8, 16), bool)
+    wide[2:6, 4:12] = True
+    np.testing.assert_array_equal(one.mask(8, 16), wide)
+    np.testing.assert_array_equal(one.boxed(8, 16), wide)
+
+
+def test_a_crowd_is_known():
+    entry = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2]}
+    content = {
+        "images": [{"id": 1, "height": 4, "width": 4}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [{**entry, "id": 1}, {**entry, "id": 2, "iscrowd": 1}],
+    }
+    found = Instances()
+    found.add(content)
+    assert [one.crowd for one in found.of(1, "cat")] == [False, True]

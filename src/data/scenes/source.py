@@ -1,10 +1,11 @@
-"""The Scenes world as a captioned data set, drawn when it is first read."""
+"""The Scenes world as a data set of captions or of questions, drawn when it is first read."""
 
 from pathlib import Path
 
 from src.data.captions import CaptionedImage
 from src.data.coco import Coco2017
 from src.data.scenes.write import build_scenes
+from src.data.vqa import VQA, AskedImage
 
 
 class Scenes(Coco2017):
@@ -21,4 +22,22 @@ class Scenes(Coco2017):
 
     def read(self, split: str) -> list[CaptionedImage]:
         build_scenes(Path(self.root), self.seed, self.size, None if self.counts is None else dict(self.counts))
+        return super().read(split)
+
+
+class ScenesQuestions(VQA):
+    """Questions about scenes in VQA v2's layout, with the splits of `Scenes`.
+
+    Args:
+        root: folder, drawn on first use.
+        seed, size, counts: as `build_scenes` takes them.
+    """
+
+    def __init__(self, root: str, seed: int = 0, size: int = 80, counts: dict[str, int] | None = None):
+        folders = {split: f"{split}2017" for split in ("train", "val", "test")}
+        super().__init__(root, "vqa", folders, "{id:012d}.png", version=2)
+        self.world, self.counts = {"seed": seed, "size": size}, counts
+
+    def read(self, split: str) -> list[AskedImage]:
+        build_scenes(self.root, counts=None if self.counts is None else dict(self.counts), **self.world)
         return super().read(split)

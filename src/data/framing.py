@@ -1,0 +1,49 @@
+"""From a photo of any size to a square of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Resized so that the shorter side has a drawn length, then cropped; as DeepFill's training images.
+
+    Attributes:
+        size: side of the square, pixels.
+        resize: the shorter side before the crop, pixels: drawn from this range in training, its first value otherwise.
+            None keeps photos as large as they are, or brings smaller ones to `size`.
+        mirror: turn half of the training images left to right.
+    """
+
+    size: int
+    resize: tuple[int, int] | None = None
+    mirror: bool = True
+
+    def drawn(self, photo: Image.Image, rng: np.random.Generator) -> Image.Image:
+        """A square anywhere in the photo."""
+        shorter = None if self.resize is None else int(rng.integers(self.resize[0], self.resize[1] + 1))
+        left, top = rng.random(2)
+        square = self._cropped(photo, shorter, left, top)
+        if self.mirror and rng.random() < 0.5:
+            square = square.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return square
+
+    def middle(self, photo: Image.Image) -> Image.Image:
+        """The square in the middle."""
+        return self._cropped(photo, None if self.resize is None else self.resize[0], 0.5, 0.5)
+
+    def _cropped(self, photo: Image.Image, shorter: int | None, left: float, top: float) -> Image.Image:
+        """The crop and the resizing in one: `left` and `top` say where, in [0, 1] of the room there is."""
+        least = min(photo.size)
+        scale = max(self.size, shorter or least) / least
+        side = self.size / scale
+        x, y = left * (photo.width - side), top * (photo.height - side)
+        if scale == 1:  # whole pixels are copied, not interpolated
+            x, y = round(x), round(y)
+            return photo.crop((x, y, x + self.size, y + self.size))
+        box: Box = (x, y, x + side, y + side)
+        return photo.resize((self.size, self.size), Image.Resampling.BICUBIC, box)
