@@ -65,7 +65,7 @@ EMA = (
 )
 """A moving average of the weights, as conf/callbacks/default.yaml proposes it."""
 
-FIGURES = ("callbacks.attention=null", "callbacks.captions=null", "callbacks.heat_maps=null")
+FIGURES = tuple(f"callbacks.{name}=null" for name in ("attention", "captions", "hallucination", "heat_maps"))
 """Nothing is drawn."""
 
 

@@ -3,18 +3,21 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 import torch.distributed as dist
 from pytorch_lightning.callbacks import Callback
 
 from src.data.datamodule import CaptionData
+from src.errors import UserError
 from src.metrics.baselines import human_baseline, majority_caption
 from src.metrics.hallucination import caption_records
 from src.metrics.objects import ObjectWords
 from src.metrics.score import Metric
 from src.metrics.scorer import CaptionScorer, Scores
+
+T = TypeVar("T")
 
 
 class CaptionMetrics(Callback):
@@ -96,13 +99,23 @@ class CaptionMetrics(Callback):
         (self.folder / f"predictions_{split}.json").write_text(json.dumps(records, indent=1))
 
 
-def gather(captions: dict[int, str]) -> dict[int, str]:
-    """The captions of all processes, each image once: samplers pad their shares by repeating images."""
+def scored(trainer: pl.Trainer) -> CaptionMetrics:
+    """The callback that scores this trainer's captions and keeps them; UserError without it."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, CaptionMetrics):
+            return callback
+    raise UserError(
+        "callbacks.captions and callbacks.hallucination show what callbacks.metrics scores: keep it, or set both to null"
+    )
+
+
+def gather(predictions: dict[int, T]) -> dict[int, T]:
+    """The predictions of all processes, each image once: samplers pad their shares by repeating images."""
     if not dist.is_initialized():
-        return captions
-    parts: list[dict[int, str]] = [{} for _ in range(dist.get_world_size())]
-    dist.all_gather_object(parts, captions)
-    return {image_id: caption for part in parts for image_id, caption in part.items()}
+        return predictions
+    parts: list[dict[int, T]] = [{} for _ in range(dist.get_world_size())]
+    dist.all_gather_object(parts, predictions)
+    return {image_id: prediction for part in parts for image_id, prediction in part.items()}
 
 
 def broadcast(values: dict[str, float]) -> dict[str, float]:

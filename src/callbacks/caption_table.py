@@ -9,10 +9,9 @@ import pytorch_lightning as pl
 from PIL import Image
 from pytorch_lightning.callbacks import Callback
 
-from src.callbacks.caption_metrics import CaptionMetrics
+from src.callbacks.caption_metrics import scored
 from src.callbacks.media import log_figures, log_table, thumbnails
 from src.data.datamodule import CaptionData
-from src.errors import UserError
 from src.figures.caption_sheet import Captioned, caption_sheet
 from src.metrics.objects import ObjectWords
 
@@ -33,7 +32,7 @@ class CaptionTable(Callback):
         self.folder, self.images = Path(folder), images
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        _metrics(trainer)
+        scored(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero and not trainer.sanity_checking:
@@ -48,7 +47,7 @@ class CaptionTable(Callback):
 
     def _log(self, trainer: pl.Trainer, split: str) -> dict[int, Image.Image]:
         """Logs the table; returns the photos that it shows."""
-        metrics, references = _metrics(trainer), _data(trainer).references(split)
+        metrics, references = scored(trainer), _data(trainer).references(split)
         captioned = (image for image in _data(trainer).images(split) if image.id in metrics.captions)
         photos = thumbnails(captioned, self.images)
         per_image = metrics.scores.per_image
@@ -78,7 +77,7 @@ def unsupported(caption: str, references: list[str], object_words: Any) -> set[i
 
 
 def _captioned(trainer: pl.Trainer, split: str, image_id: int, photo: Image.Image) -> Captioned:
-    metrics, data = _metrics(trainer), _data(trainer)
+    metrics, data = scored(trainer), _data(trainer)
     caption, references = metrics.captions[image_id], data.references(split)[image_id]
     score = metrics.scores.per_image.get("CIDEr", {}).get(image_id)
     return Captioned(
@@ -88,13 +87,6 @@ def _captioned(trainer: pl.Trainer, split: str, image_id: int, photo: Image.Imag
         wrong=unsupported(caption, references, data.object_words),
         score="" if score is None else f"CIDEr {score:.2f}",
     )
-
-
-def _metrics(trainer: pl.Trainer) -> CaptionMetrics:
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, CaptionMetrics):
-            return callback
-    raise UserError("the caption table shows what callbacks.metrics scores: keep it, or set callbacks.captions=null")
 
 
 def _data(trainer: pl.Trainer) -> CaptionData:

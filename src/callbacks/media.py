@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
-from src.data.captions import CaptionedImage
-from src.data.images import load_image
+from src.data.images import Photo, load_image
 from src.errors import UserError
 from src.figures.canvas import save
 
@@ -62,7 +61,7 @@ def log_step(trainer: pl.Trainer) -> int:
     return trainer.fit_loop.epoch_loop._batches_that_stepped
 
 
-def thumbnails(images: Iterable[CaptionedImage], count: int) -> dict[int, Image.Image]:
+def thumbnails(images: Iterable[Photo], count: int) -> dict[int, Image.Image]:
     """Image id → the photo, made small, of the first `count` that can be read: a lost photo costs no run."""
     small: dict[int, Image.Image] = {}
     for image in images:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from src.figures.comparison import comparison
+from src.figures.importance_sheet import Parted, importance_sheet
 from src.figures.word_matrix import word_matrix
 from src.figures.word_strip import word_strip
 
@@ -41,7 +42,7 @@ class Explained:
     image: (H, W, 3) in [0, 1]. said: T explained words. read: S words. reach: T numbers, word t was said after reading
     the first so many of `read`. maps: method → (T, h, w). signed: the methods whose maps also speak against a word.
     words: method → (T, S), of those that say something of words. sentinel: β of each word, or None. remark: what else
-    the reader should know, or nothing.
+    the reader should know, or nothing. parted: the objects and the photo without each, or None where nobody asked.
     """
 
     image: Array
@@ -53,11 +54,12 @@ class Explained:
     words: Mapping[str, Array] = field(default_factory=dict)
     sentinel: Sequence[float] | None = None
     remark: str = ""
+    parted: Parted | None = None
 
 
 def draw(explained: Explained, same_range: bool = False) -> dict[str, Figure]:
     """Name → figure: a strip for each method, `words` where some method says anything of words, and `methods`, the
-    comparison, where there are several beside attention."""
+    comparison, where there are several beside attention; `importance` where objects were taken out."""
     figures = {}
     for name, maps in explained.maps.items():
         figures[name] = word_strip(
@@ -76,6 +78,8 @@ def draw(explained: Explained, same_range: bool = False) -> dict[str, Figure]:
         named = {title(name): values for name, values in explained.maps.items()}
         signed = {title(name): name in explained.signed for name in explained.maps}
         figures["methods"] = comparison(explained.image, explained.said, named, signed, same_range)
+    if explained.parted is not None and explained.parted.removed:
+        figures["importance"] = importance_sheet([explained.parted])
     return figures
 
 

@@ -9,6 +9,7 @@ from string import ascii_uppercase
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
@@ -69,7 +70,7 @@ def importance_sheet(photos: Sequence[Parted]) -> Figure:
     limit = max((_importance(part) for photo in photos for part in photo.removed), default=0.0) or 1.0
     rows = [_Row(photo, photo.removed[i : i + PANELS - 1], i) for photo in photos for i in _starts(photo)]
     heights = [row.height for row in rows]
-    columns = max(2, *(len(row.parts) + 1 for row in rows))
+    columns = max(3, *(len(row.parts) + 1 for row in rows))  # the legend needs as much
     height = MARGIN + sum(heights) + GAP * len(rows) + FOOT
     figure = blank(2 * MARGIN + columns * (PANEL + GAP) - GAP, height)
     top = MARGIN
@@ -126,7 +127,8 @@ class _Row:
         axes = add_picture(figure, shaded(self.photo.image, removed, limit), MARGIN, top, PANEL)
         for number, part in enumerate(removed):
             y, x = (float(np.median(places)) for places in np.nonzero(part.mask))
-            axes.text(x, y, _letter(number), fontsize=NAME, weight="bold", ha="center", va="center", color="black")
+            letter = axes.text(x, y, _letter(number), fontsize=NAME, weight="bold", ha="center", va="center")
+            letter.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
         skipped = len(self.photo.parts) - len(removed)
         head = "the photo" + (f" ({skipped} object{'s' if skipped > 1 else ''} left in)" if skipped else "")
         self._text(figure, MARGIN, top, head, self.photo.said, [False] * len(self.photo.said))
@@ -149,7 +151,7 @@ def _letter(number: int) -> str:
 
 
 def _lines(words: Sequence[str]) -> list[list[str]]:
-    return wrap(list(words), SAID, 0.95 * PANEL)  # bold words are wider
+    return wrap(list(words), SAID, 0.9 * PANEL)  # bold words are wider
 
 
 def _starts(photo: Parted) -> range:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from src.figures.explained import Explained, title
+from src.figures.importance_sheet import Part, Parted
 from src.figures.overlay import STRONGEST, colours
 
 PHOTO, TILE = 720, 96
@@ -93,6 +94,18 @@ def _text(name: str, size: tuple[int, int], explained: Explained) -> dict[str, A
         "sentinel": None if explained.sentinel is None else [_rounded(value) for value in explained.sentinel],
         "methods": methods,
         "remark": explained.remark,
+        "parts": [] if explained.parted is None else [_part(part) for part in explained.parted.parts],
+    }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    """One object, in the order in which pictures without it and their places in the outline count."""
+    return {
+        "name": part.name,
+        "importance": None if part.importance is None else _rounded(part.importance),
+        "skipped": part.skipped,
+        "said": " ".join(part.words),
+        "drop": _rounded(part.drop),
     }
 
 
@@ -101,7 +114,24 @@ def _pictures(photo: Image.Image, explained: Explained) -> dict[str, Any]:
     small = photo.resize(_fitted(photo.size, min(PHOTO, max(photo.size))), Image.Resampling.LANCZOS)
     tile = _fitted(photo.size, TILE)
     maps = {method: _uri(_sprite(one, tile), "PNG", optimize=True) for method, one in explained.maps.items()}
-    return {"photo": _uri(small, "JPEG", quality=85), "maps": maps}
+    return {"photo": _uri(small, "JPEG", quality=85), "maps": maps} | _without(explained.parted, tile)
+
+
+def _without(parted: Parted | None, tile: tuple[int, int]) -> dict[str, Any]:
+    """The photo without each object (null where it was left in), and a map of which object lies where: 0 is none, i + 1
+    object i; where two lie over one another, the smaller one."""
+    if parted is None:
+        return {}
+    pictures = [
+        None if part.picture is None else _uri(Image.fromarray(np.uint8(part.picture * 255 + 0.5)), "JPEG", quality=85)
+        for part in parted.parts
+    ]
+    where = np.zeros(parted.image.shape[:2], np.uint8)
+    for i in sorted(range(min(len(pictures), 255)), key=lambda i: -parted.parts[i].mask.sum()):
+        if pictures[i] is not None:
+            where[parted.parts[i].mask] = i + 1
+    outline = Image.fromarray(where).resize(tile, Image.Resampling.NEAREST)
+    return {"without": pictures, "outline": _uri(outline, "PNG", optimize=True)}
 
 
 def _tokens(explained: Explained) -> list[list[Any]]:

@@ -19,6 +19,8 @@ from src.figures.canvas import save
 from src.figures.explained import Explained, draw
 from src.figures.overlay import soften
 from src.figures.report import Report
+from src.studies.importance import WeighedPhoto
+from src.studies.parted import parted, records
 
 DRAWN = 320
 """Pixels of the longer side of a photo in a figure."""
@@ -27,9 +29,9 @@ DRAWN = 320
 class Album:
     """Writes one explained photo after another into a run directory.
 
-    `figures/<photo>_<method>.png`, `_words.png` and `_methods.png`; `<photo>.npz`: a map (T, H, W) float32 for each
-    method, in the photo's own upright coordinates times `scale`, which is 1 unless the photo is very large; after
-    `finish`, `explanations.json` and `report.html`.
+    `figures/<photo>_<method>.png`, `_words.png`, `_methods.png` and `_importance.png`; `<photo>.npz`: a map (T, H, W)
+    float32 for each method, in the photo's own upright coordinates times `scale`, which is 1 unless the photo is very
+    large; after `finish`, `explanations.json` and `report.html`.
 
     Args:
         folder: the run directory.
@@ -60,9 +62,17 @@ class Album:
         """Notes a photo that is left out, and why."""
         self.skipped.append(message)
 
-    def add(self, path: Path, photo: Image.Image, sentence: Sentence, found: Mapping[str, Found]) -> None:
-        """Draws and stores one photo; `found` has maps of `map_size`."""
+    def add(
+        self,
+        path: Path,
+        photo: Image.Image,
+        sentence: Sentence,
+        found: Mapping[str, Found],
+        weighed: WeighedPhoto | None = None,
+    ) -> None:
+        """Draws and stores one photo; `found` has maps of `map_size`, `weighed` its objects where they were weighed."""
         name, shown = self._unused(path.stem), shown_of(photo, sentence, found)
+        shown.parted = None if weighed is None else parted(weighed)
         figures = draw(shown, self.same_range)
         for kind, figure in figures.items():
             save(figure, self.folder / "figures" / f"{name}_{kind}.png")
@@ -78,6 +88,7 @@ class Album:
                 "words": sentence.said,
                 "read": sentence.read,
                 **sentence.about,
+                **({} if weighed is None else {"objects": records(weighed)}),
                 "relevance": {method: _numbers(one) for method, one in found.items()},
                 "maps": f"{name}.npz",
                 "scale": self._scale(photo),

@@ -106,17 +106,17 @@ class Finetuning:
         self.scores, self.images, self.batch_size, self.seed = scores, images, batch_size, seed
 
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
-        """Raises UserError: an ensemble, an unknown objective, or a metric in `shown` that nothing scores."""
+        """Raises UserError: several checkpoints, or a metric in `shown` that nothing scores."""
         captioner = explained_captioner(task)
         if not isinstance(self.ckpt, str):
             raise UserError("study=finetuning starts from one checkpoint: give ckpt= one path")
         scorer = CaptionScorer([instantiate(metric) for metric in self.scores], self.cache_dir)
+        unknown = set(self.shown) - {name for metric in scorer.metrics for name in metric.names}
+        if unknown:
+            raise UserError(f"study.shown: {', '.join(sorted(unknown))} is of no metric in study.scores")
         tune = Tuning(get_method(self.train), self.ckpt, self.data, self.decoding, self.runs)
         references = data.references(data.evaluated)
         found = [Scored(BEFORE, None, scorer.score(self._captions(task, data), references).corpus)]
-        missing = [name for name in self.shown if name not in found[0].scores]
-        if missing:
-            raise UserError(f"study.shown={missing}: no metric in study.scores gave that of these captions")
         for seed in self.seeds:  # seed by seed: a killed study has whole comparisons
             for name, tuning in self.tunings.items():
                 run = tune(name, tuning, seed)
@@ -169,15 +169,12 @@ class Finetuning:
         row: dict[str, Cell] = {"tuning": name}
         published = PAPER.get(captioner, {}).get(name, {})
         for metric in self.shown:
-            values = [one.scores.get(metric, np.nan) for one in found if one.tuning == name]
-            row[metric] = float(np.mean(values))
-            row[f"{metric}_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
-            gain = None
-            if name not in (BEFORE, self.against):
-                others = [one.scores.get(metric, np.nan) for one in found if one.tuning == self.against]
-                gain = paired_gain(values, others)
-            columns = gain.columns(f"{metric}_gain") if gain else {}
-            row |= {key: columns.get(key) for key in (f"{metric}_gain", f"{metric}_gain_low", f"{metric}_gain_high")}
+            values = _values(found, name, metric)
+            row[metric] = _known(np.mean(values))
+            row[f"{metric}_sd"] = _known(np.std(values, ddof=1)) if len(values) > 1 else None
+            paired = name not in (BEFORE, self.against)
+            gain = paired_gain(values, _values(found, self.against, metric)) if paired else Interval(*[np.nan] * 3)
+            row |= {key: _known(value) for key, value in gain.columns(f"{metric}_gain").items()}
             if captioner in PAPER:
                 row[f"{metric}_paper"] = published.get(metric)
         return row
@@ -185,11 +182,20 @@ class Finetuning:
     def _figure(self, rows: list[dict[str, Cell]], found: list[Scored]) -> Figure:
         """Means over seeds; the lines go from the lowest to the highest."""
         shown: dict[str, dict[str, Bar]] = {metric: {} for metric in self.shown}
-        for row in rows:
+        for name in (str(row["tuning"]) for row in rows):
             for metric, group in shown.items():
-                values = [one.scores.get(metric, np.nan) for one in found if one.tuning == row["tuning"]]
-                group[str(row["tuning"])] = (float(np.mean(values)), min(values), max(values))
+                values = _values(found, name, metric)
+                group[name] = (float(np.mean(values)), min(values), max(values))
         return bars(shown, "score", BEFORE)
+
+
+def _values(found: list[Scored], name: str, metric: str) -> list[float]:
+    """What the seeds of a tuning scored, in their order; NaN where captions mention nothing that could be scored."""
+    return [one.scores.get(metric, np.nan) for one in found if one.tuning == name]
+
+
+def _known(value: float | np.floating) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def paired_gain(values: ArrayLike, others: ArrayLike) -> Interval:

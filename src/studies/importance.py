@@ -81,11 +81,13 @@ class Weighed:
 
 @dataclass
 class WeighedPhoto:
-    """A photo, what is said of it, and its objects in the order in which they were given or found."""
+    """A photo, what is said of it, its objects in the order in which they were given or found, and the inpainter whose
+    pictures are shown."""
 
     pixels: Pixels
     told: Told
     objects: list[Weighed]
+    inpainter: str
 
     @property
     def weighed(self) -> list[Weighed]:
@@ -97,7 +99,7 @@ class Importance:
     """Takes every object out of a photo by itself, and compares what the captioner then says.
 
     Args:
-        inpainters: name → how holes are filled, or None to leave it out.
+        inpainters: name → how holes are filled, or None to leave it out. The first one's pictures are shown.
         embedder: of captions.
         detector: finds objects of photos that have no annotation; None raises an error for those.
         smallest, largest: shares of the photo between which an object must lie, in [0, 1].
@@ -131,11 +133,6 @@ class Importance:
         self.smallest, self.largest, self.dilate = smallest, largest, dilate
         self.side, self.at_once = side, at_once
 
-    @property
-    def shown(self) -> str:
-        """The inpainter whose pictures are shown: the first."""
-        return next(iter(self.inpainters))
-
     def __call__(
         self,
         task: Writer,
@@ -161,7 +158,7 @@ class Importance:
         pixels: Pixels = np.array(photo)
         found = [self._looked_at(one, photo) for one in objects]
         (told,) = tell(task, [photo])
-        weighed = WeighedPhoto(pixels, told, found)
+        weighed = WeighedPhoto(pixels, told, found, next(iter(self.inpainters)))
         removed = weighed.weighed
         if removed:
             holes = np.stack([self._hole(one.mask) for one in removed])

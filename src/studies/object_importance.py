@@ -130,7 +130,7 @@ class ObjectImportance:
         masses = {name: np.array([mass.get(name, 0.0) for _, _, mass in pairs]) for name in methods}
         area = np.array([one.share for one in objects])
         rows = trust_table(names[0], removals, masses, area, images, self.seed)
-        shown = [parted(one.photo, self.importance.shown) for one in found]
+        shown = [parted(one.photo) for one in found]
         split = data.evaluated
         return Outcome(
             rows=rows,

@@ -88,7 +88,7 @@ class Tuning:
 
     def compose(self, name: str, tuning: Mapping[str, Any], seed: int) -> DictConfig:
         """The configuration of a training, without its folder."""
-        choices = dict(tuning.get("choose") or {})
+        choices = {group: choice for group, choice in (tuning.get("choose") or {}).items() if choice is not None}
         own = {key: value for key, value in tuning.items() if key != "choose"}
         laid = compose("tune", [f"{group}={choice}" for group, choice in choices.items()])
         OmegaConf.set_struct(laid, False)

@@ -12,7 +12,8 @@ from src.metrics.score import Metric
 from src.metrics.spice import fetch_corenlp
 from tests.running import composed
 
-CHAIR = {"CHAIRs", "CHAIRi", "object_mAP", "object_precision", "object_mAP_words", "objects_never_predicted"}
+CHAIR = {"CHAIRs", "CHAIRi", "object_mAP", "object_precision", "object_recall"}
+CHAIR |= {"object_mAP_words", "objects_never_predicted"}
 QUICK = {"BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "CIDEr", "bad_endings", "length", "vocabulary"} | CHAIR
 FULL = QUICK | {"METEOR", "ROUGE-L", "BERTScore-P", "BERTScore-R", "BERTScore-F1"}
 

@@ -22,6 +22,7 @@ QUICK = (
 SETTINGS = {
     "localization": QUICK,
     "word_ablation": ("logger=none", "study.images=12", "study.first=3"),
+    "hallucination_auc": ("logger=none", "study.images=12"),
     "patch_ablation": (*QUICK, "study.words=3", "study.patches=4", "study.draws=2"),
     "faithfulness": (
         *QUICK,

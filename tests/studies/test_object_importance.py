@@ -1,0 +1,172 @@
+"""Object importance: the study through the door that evaluates, one's own photos through the one that explains."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from src.data.scenes.scene import locate
+from src.data.scenes.world import scene
+from src.errors import UserError
+from src.explain import writer_of
+from src.metrics.sentences import SentenceEmbedder
+from src.models.inpainting.generator import Generator
+from src.studies.importance import Importance
+from src.studies.object_importance import ObjectImportance
+from tests.running import COUNTS, SIZE, Ran, run_door
+
+ORACLE = (
+    "study.importance.inpainters.gan=null",
+    "study.importance.inpainters.biharmonic=null",
+    f"+study.importance.inpainters.oracle={{_target_: tests.studies.oracle.Oracle, split: test, "
+    f"count: {COUNTS['test']}, size: {SIZE}}}",
+)
+KEPT = ("lrp", "grad_cam")
+METHODS = [
+    f"study.methods.{name}=null"
+    for name in (
+        "attention",
+        "saliency",
+        "input_x_gradient",
+        "deconvnet",
+        "guided_backprop",
+        "guided_grad_cam",
+        "integrated_gradients",
+        "smooth_grad",
+        "occlusion",
+    )
+]
+
+
+@pytest.fixture
+def evaluate(finished: Path, places: list[str]) -> Callable[..., Ran]:
+    """The door, opened on the finished run."""
+    given = (f"ckpt={finished}/checkpoints/best.ckpt", "study=object_importance", "decoding=greedy", "logger=none")
+    return lambda *more: run_door("evaluate", *places, *given, *METHODS, "study.images=6", *more)
+
+
+@pytest.fixture(scope="module")
+def gan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a generator that has learned nothing."""
+    generator = {"_target_": "src.models.inpainting.generator.Generator", "widths": [2, 2, 4], "dilations": [2]}
+    weights = Generator([2, 2, 4], [2]).state_dict()
+    path = tmp_path_factory.mktemp("gan") / "best.ckpt"
+    config = {"assemble": "src.assemble.inpainting", "model": {"generator": generator}, "data": {}}
+    torch.save({"state_dict": {f"average.module.{name}": w for name, w in weights.items()}, "config": config}, path)
+    return path
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_an_inpainter_that_knows_the_truth(evaluate: Callable[..., Ran]) -> None:
+    ran = evaluate(*ORACLE)
+    rows = {row["name"]: row for row in read(ran.folder / "object_importance.csv")}
+    assert list(rows) == ["truth", "mean_fill", "oracle", *KEPT, "area"]
+    oracle = {name: float(rows["oracle"][name]) for name in ("rho_drop", "rho_drop_low", "rho_drop_high")}
+    assert all(value == pytest.approx(1, abs=1e-9) for value in oracle.values())
+    assert float(rows["mean_fill"]["rho_drop"]) < 1
+    assert rows["oracle"]["drop"] == rows["truth"]["drop"] != rows["mean_fill"]["drop"]
+    assert -1 <= float(rows["lrp"]["rho_drop"]) <= 1 and rows["lrp"]["drop"] == rows["truth"]["rho_drop"] == ""
+    metrics = json.loads((ran.folder / "metrics.json").read_text())
+    assert metrics["test/importance_rho_drop_oracle"] == pytest.approx(1, abs=1e-9)
+    assert metrics["test/importance_rho_drop_area"] == pytest.approx(metrics["test/importance_area_drop_truth"])
+    for name in ("object_importance", "object_importance_trust"):
+        with Image.open(ran.folder / f"{name}.png") as picture:
+            assert picture.width > 300
+
+
+def test_every_object_has_a_row(evaluate: Callable[..., Ran]) -> None:
+    folder = evaluate(*ORACLE, "study.importance.largest=0.08", "study.importance.smallest=0.05").folder
+    rows = read(folder / "object_importance_objects.csv")
+    about = json.loads((folder / "object_importance.json").read_text())
+    assert len(about["objects"]) == len(rows)
+    for image_id in {int(row["image_id"]) for row in rows}:
+        things = [thing.name for thing in scene(0, *locate(image_id), SIZE).objects]
+        assert [row["object"] for row in rows if int(row["image_id"]) == image_id] == things
+    assert len({row["image_id"] for row in rows}) == 6
+    for row in rows:
+        area = float(row["area"])
+        assert row["skipped"] == ("too small" if area < 0.05 else "too large" if area > 0.08 else "")
+        assert bool(row["without_oracle"]) == bool(row["drop_truth"]) == bool(row["mass_lrp"]) == (not row["skipped"])
+        if not row["skipped"]:
+            assert row["without_oracle"] == row["without_truth"] and 0 <= float(row["mass_lrp"]) <= 1
+    assert {"too small", "too large", ""} == {row["skipped"] for row in rows}
+    assert f"{sum(row['skipped'] == 'too small' for row in rows)} too small" in about["notes"][1]
+
+
+def test_a_gan_by_its_checkpoint(evaluate: Callable[..., Ran], gan: Path) -> None:
+    ran = evaluate(f"inpainter={gan}", "study.images=2", *(f"study.methods.{name}=null" for name in KEPT))
+    rows = {row["name"]: row for row in read(ran.folder / "object_importance.csv")}
+    assert list(rows) == ["truth", "gan", "mean_fill", "biharmonic", "area"]
+    assert float(rows["gan"]["distance"]) >= 0
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "give its checkpoint as inpainter=PATH"),
+        (["inpainter=nowhere.ckpt"], "there is no checkpoint nowhere.ckpt"),
+        (["study.importance.smallest=0.24"], "no photo has an object that can be removed"),
+        (["study.importance.largest=0"], "0 ≤ 0.003"),
+        (["data.cache_features=true"], "this study explains pixels"),
+    ],
+)
+def test_what_cannot_be_weighed(evaluate: Callable[..., Ran], more: list[str], message: str) -> None:
+    assert message in evaluate(*more).error
+
+
+def test_a_captioner_is_no_inpainter(evaluate: Callable[..., Ran], finished: Path) -> None:
+    assert "no weights of a generator" in evaluate(f"inpainter={finished}/checkpoints/best.ckpt").error
+
+
+def test_only_captioners_are_asked() -> None:
+    study = ObjectImportance(Importance({"any": torch.add}, SentenceEmbedder("unused")))
+    with pytest.raises(UserError, match="give ckpt= a captioner's checkpoint"):
+        study(torch.nn.Identity(), None, Path())  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="importance=true compares captions"):
+        writer_of(torch.nn.Identity())  # type: ignore[arg-type]
+
+
+# One's own photo
+
+EXPLAIN = ("importance=true", "~attribution", "decoding=greedy")
+
+
+@pytest.fixture
+def explain(finished: Path, places: list[str]) -> Callable[..., Ran]:
+    ckpt = f"ckpt={finished}/checkpoints/best.ckpt"
+    return lambda image, *more: run_door("explain", *places, ckpt, f"image={image}", *EXPLAIN, *more)
+
+
+def test_the_objects_of_an_annotated_photo(explain: Callable[..., Ran], data_dir: Path, gan: Path) -> None:
+    photo = sorted((data_dir / "scenes" / "test2017").glob("*.png"))[0]
+    ran = explain(photo, f"inpainter={gan}")
+    (record,) = json.loads((ran.folder / "explanations.json").read_text())["explanations"]
+    things = scene(0, *locate(int(photo.stem)), SIZE).objects
+    assert [one["object"] for one in record["objects"]] == [thing.name for thing in things]
+    for one in record["objects"]:
+        assert set(one["without"]) == {"gan"} and one["without"]["gan"]["distance"] >= 0
+    assert f"figures/{photo.stem}_importance.png" in record["figures"]
+    report = (ran.folder / "report.html").read_text()
+    assert report.count('"outline":"data:image/png') == 1 and '"without":["data:image/jpeg' in report
+
+
+def test_a_photo_that_nobody_annotated(explain: Callable[..., Ran], tmp_path: Path, gan: Path) -> None:
+    """Random weights find something or nothing; without weights there is one line."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)).save(tmp_path / "own.png")
+    error = explain(tmp_path / "own.png", f"inpainter={gan}", "detector.weights=nowhere.pth").error
+    assert "set detector.weights to coco" in error
+    assert "choose detector=mask_rcnn" in explain(tmp_path / "own.png", f"inpainter={gan}", "~detector").error
+
+
+def test_importance_needs_an_inpainter(explain: Callable[..., Ran], data_dir: Path) -> None:
+    photo = sorted((data_dir / "scenes" / "test2017").glob("*.png"))[0]
+    assert "give its checkpoint as inpainter=PATH" in explain(photo).error
