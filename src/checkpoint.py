@@ -1,24 +1,34 @@
 """Checkpoints: finding, reading and fitting them."""
 
+import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any, TypeVar
+from zipfile import is_zipfile
 
 import torch
 from hydra.utils import get_object
 from torch import Tensor, nn
 
+from src.data.answers import AnswerVocabulary
 from src.data.images import Preprocessing
 from src.data.vocabulary import Vocabulary
 from src.errors import UserError
 
 T = TypeVar("T")
 
+TRUST = "WHYSAID_TRUST_CHECKPOINTS"
+"""The environment variable that, set to 1, lets checkpoints run the code that they hold."""
+
+log = logging.getLogger(__name__)
+
 
 @dataclass
-class Checkpoint:
+class Weights:
     """What any door needs of a checkpoint: plain containers and tensors, nothing pickled.
 
     path: the file. config: the run's resolved configuration. weights: of the model inside the LightningModule.
@@ -27,6 +37,12 @@ class Checkpoint:
     path: Path
     config: dict[str, Any]
     weights: dict[str, Tensor]
+
+
+@dataclass
+class Checkpoint(Weights):
+    """That of a model of words and photos: with its vocabulary, and with what its encoder's pixels look like."""
+
     vocabulary: Vocabulary
     preprocessing: Preprocessing
 
@@ -40,11 +56,33 @@ def read_checkpoint(path: str | Path, module: str = "captioner") -> Checkpoint:
     """
 
     def contents(raw: Mapping[str, Any]) -> Checkpoint:
-        weights = {k.removeprefix(f"{module}."): v for k, v in raw["state_dict"].items() if k.startswith(f"{module}.")}
-        preprocessing = Preprocessing.from_dict(raw["preprocessing"])
-        return Checkpoint(Path(path), raw["config"], weights, Vocabulary(raw["vocabulary"]), preprocessing)
+        preprocessing, vocabulary = Preprocessing.from_dict(raw["preprocessing"]), Vocabulary(raw["vocabulary"])
+        return Checkpoint(Path(path), raw["config"], _weights(raw, module), vocabulary, preprocessing)
 
     return _read(path, module, contents)
+
+
+def read_weights(path: str | Path, module: str, kind: str) -> Weights:
+    """A checkpoint's contents where it has no vocabulary, with `weights_only=True`.
+
+    Args:
+        path: of a `.ckpt`.
+        module: name of the model inside the LightningModule.
+        kind: of model, for errors.
+    """
+
+    def contents(raw: Mapping[str, Any]) -> Weights:
+        weights = _weights(raw, module)
+        if not weights:
+            raise ValueError(f"no weights of a {kind} are in it")
+        return Weights(Path(path), raw["config"], weights)
+
+    return _read(path, kind, contents)
+
+
+def _weights(raw: Mapping[str, Any], module: str) -> dict[str, Tensor]:
+    start = f"{module}."
+    return {name.removeprefix(start): value for name, value in raw["state_dict"].items() if name.startswith(start)}
 
 
 def _read(path: str | Path, kind: str, contents: Callable[[Mapping[str, Any]], T]) -> T:
@@ -52,9 +90,11 @@ def _read(path: str | Path, kind: str, contents: Callable[[Mapping[str, Any]], T
     if not Path(path).is_file():
         raise UserError(f"there is no checkpoint {path}: train one with `python -m src.train experiment=NAME`")
     try:
-        return contents(torch.load(path, "cpu", weights_only=True))
+        return contents(torch.load(path, "cpu", weights_only=os.environ.get(TRUST) != "1"))
     except Exception as error:  # torch raises many kinds for a truncated or foreign file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, UnpicklingError) and is_zipfile(path):
+            reason = f"it holds code, which is run only for who trusts its author and sets {TRUST}=1"
         raise UserError(f"{path} is not a whole checkpoint of a {kind} ({reason}): train again") from error
 
 
@@ -63,16 +103,26 @@ def stored_config(path: str | Path) -> dict[str, Any]:
     return _read(path, "model", lambda raw: dict(raw["config"]))
 
 
-def fit_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
+def stored_answers(path: str | Path) -> AnswerVocabulary:
+    """The answers of the VQA model in a checkpoint."""
+    return _read(path, "VQA model", lambda raw: AnswerVocabulary(raw["answers"]))
+
+
+def fit_weights(model: nn.Module, checkpoint: Weights) -> None:
     """Loads the weights; UserError, naming the first that differs, where the architecture is another."""
-    wanted, given = model.state_dict(), checkpoint.weights
-    problem = _difference(wanted, given)
-    if problem:
-        raise UserError(
-            f"{checkpoint.path} does not fit this model ({problem}): "
-            "use the model, encoder and sizes that it was trained with"
-        )
-    model.load_state_dict(given)
+    _require_fit(model.state_dict(), checkpoint)
+    model.load_state_dict(checkpoint.weights)
+
+
+def fit_beginning(model: nn.Module, checkpoint: Weights) -> list[str]:
+    """Loads the weights into a model that may go on behind them, and returns the names of those that it has besides.
+
+    UserError, naming the first that differs, where the checkpoint has others than the model, or of other shapes.
+    """
+    own, given = model.state_dict(), checkpoint.weights
+    _require_fit({name: value for name, value in own.items() if name in given}, checkpoint)
+    model.load_state_dict(given, strict=False)
+    return [name for name in own if name not in given]
 
 
 def require_vocabulary(own: Vocabulary, checkpoint: Checkpoint) -> None:
@@ -84,7 +134,7 @@ def require_vocabulary(own: Vocabulary, checkpoint: Checkpoint) -> None:
         )
 
 
-def require_own_targets(config: Mapping[str, Any], checkpoint: Checkpoint) -> None:
+def require_own_targets(config: Mapping[str, Any], checkpoint: Weights) -> None:
     """UserError where a checkpoint's configuration names code that is not this project's: it would be called.
 
     Args:
@@ -134,11 +184,35 @@ def _is_own(node: Mapping[str, Any]) -> bool:
 
 
 def newest(folder: Path) -> Path:
-    """The checkpoint to continue from: `last.ckpt` in a run directory."""
+    """The checkpoint to continue from: `last.ckpt` in a run directory, or the newest other that is whole."""
     last = folder / "checkpoints" / "last.ckpt"
-    if not last.exists():
+    others = sorted(last.parent.glob("*.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True)
+    if not others:
         raise UserError(f"{folder} holds no checkpoints/last.ckpt: the run ended before its first one; start it anew")
-    return last
+    for path in sorted(others, key=lambda path: path != last):
+        if _is_whole(path):
+            if path != last:
+                log.warning("%s is missing or not whole: the run goes on from %s", last, path.name)
+            return path
+    return others[0] if last not in others else last  # whoever reads it says what is wrong with it
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether training can go on from a file."""
+    try:
+        content = torch.load(path, "cpu", weights_only=True, mmap=True)
+    except Exception:  # torch raises many kinds for a truncated or foreign file
+        return False
+    return {"state_dict", "optimizer_states", "loops"} <= set(content)
+
+
+def _require_fit(wanted: Mapping[str, Tensor], checkpoint: Weights) -> None:
+    problem = _difference(wanted, checkpoint.weights)
+    if problem:
+        raise UserError(
+            f"{checkpoint.path} does not fit this model ({problem}): "
+            "use the model, encoder and sizes that it was trained with"
+        )
 
 
 def _difference(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:

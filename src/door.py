@@ -10,29 +10,45 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
 from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import hydra
 import pytorch_lightning as pl
 import torch
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
-from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 from yaml import YAMLError
 
+from src import run_directory, slurm
 from src.data.whole import write_whole
 from src.errors import UserError
+from src.interrupted import Interrupted
+from src.processes import leave_processes, own_command
+from src.study import trials_left
+from src.sweep import Job, SweepRecord, in_sweep, summarise, sweep_name, sweep_table
 
-BASELINES = {"human": "a reference", "majority": "commonest caption"}
-"""Suffix of a metric's name → heading: what else was scored as the model's captions were."""
+BASELINES = {
+    "human": "a reference",
+    "majority": "commonest caption",
+    "mean_fill": "mean colour",
+    "biharmonic": "biharmonic",
+}
+"""Suffix of a metric's name → heading: what else was scored as the model's captions or pictures were."""
+
+LARGEST_CONFIG = 1_000_000
+"""Bytes of a config.yaml; that of a run has about 10,000."""
 
 CONF = str(Path(__file__).parents[1] / "conf")
 
@@ -58,6 +74,9 @@ OmegaConf.register_new_resolver("quick_precision", quick_precision)
 OmegaConf.register_new_resolver("first", lambda *values: next((v for v in values if v is not None), None))
 OmegaConf.register_new_resolver("not", lambda value: not value)
 OmegaConf.register_new_resolver("run_id", run_id)
+run_directory.register()
+OmegaConf.register_new_resolver("sweep_name", sweep_name)
+OmegaConf.register_new_resolver("trials_left", trials_left, use_cache=True)
 OmegaConf.register_new_resolver("offline", lambda: os.environ.get("WANDB_MODE") not in ("online", "disabled"))
 
 
@@ -65,7 +84,7 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
     """Decorates the main function of a door: composes `conf/<config_name>.yaml` with the command line and calls it.
 
     Errors of the user, of the configuration and of the command line end in one line on stderr and exit status 1;
-    anything else is a defect and keeps its stack trace. Ctrl-C exits with 130.
+    anything else is a defect and keeps its stack trace. Ctrl-C exits with 130. A sweep ends with its summary.
     """
 
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -76,11 +95,16 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             nonlocal composing
             composing = False
             try:
-                return main(config)
+                with own_command():
+                    return main(config)
+            except Interrupted as stop:
+                sys.exit(leave(stop))
             except Exception as error:
-                if HydraConfig.get().mode == RunMode.MULTIRUN or not expected(error):
+                if in_sweep() or not expected(error):
                     raise
                 sys.exit(f"error: {one_line(error)}")  # from inside the job, so that Hydra adds nothing to it
+            finally:
+                leave_processes()
 
         composed = hydra.main(version_base="1.3", config_path=CONF, config_name=config_name)(job)
 
@@ -88,6 +112,7 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             nonlocal composing
             composing = True
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the handler below instead of Hydra's own
+            SweepRecord.summed_up = None
             try:
                 composed()
             except KeyboardInterrupt:
@@ -97,22 +122,58 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
                 if not expected(error) and not (composing and isinstance(error, ValueError | YAMLError)):
                     raise
                 sys.exit(f"error: {one_line(error)}")
+            finally:
+                show_sweep()
 
         return run
 
     return decorate
 
 
+def leave(stop: Interrupted) -> int:
+    """The exit status of an interrupted run, whose SLURM job is put back into the queue where the signal says so.
+
+    That of other processes than the first is 0: one that fails would have the first one killed before it is done.
+    """
+    if getattr(rank_zero_only, "rank", 0):
+        return 0
+    return 0 if stop.requeue and slurm.requeue() else 128 + stop.by
+
+
+def show_sweep() -> None:
+    """Writes and prints the summary of the sweep that this process has run, if it has."""
+    folder = SweepRecord.summed_up
+    jobs: list[Job] = summarise(folder) if folder is not None and folder.is_dir() else []
+    if jobs:
+        Console().print(sweep_table(jobs))
+        print(folder)
+
+
 def expected(error: BaseException) -> bool:
     """Whether an error is the user's or the configuration's, rather than a defect."""
     if isinstance(error, InstantiationException):  # Hydra wraps whatever a constructor raises
-        return _user_error(error) is not None
-    return isinstance(error, UserError | HydraException | OmegaConfBaseException)
+        return _user_error(error) is not None or _refused(error) is not None
+    return isinstance(error, UserError | HydraException | OmegaConfBaseException) or _refused(error) is not None
 
 
 def one_line(error: BaseException) -> str:
     """The message of an error, or of the user's error inside it, on one line."""
+    refused = _refused(error)
+    if refused is not None and _user_error(error) is None:
+        return f"{refused.filename} cannot be read or written ({refused.strerror}): choose other places with {_PLACES}"
     return " ".join(str(_user_error(error) or error).split())
+
+
+_PLACES = "paths.output_dir, paths.data_dir, or data.cache_dir for what is derived from the data"
+
+
+def _refused(error: BaseException | None) -> OSError | None:
+    """The machine's refusal to write a file, inside an error."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (EACCES, EPERM, EROFS, ENOSPC, EDQUOT) and error.filename:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _user_error(error: BaseException | None) -> UserError | None:
@@ -135,6 +196,15 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
+def require_plain(path: Path) -> None:
+    """UserError for a config.yaml that no run wrote: too large, or with aliases: few lines make gigabytes."""
+    if path.stat().st_size > LARGEST_CONFIG:
+        raise UserError(f"{path} has {path.stat().st_size} bytes: no run of this project wrote it")
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(path.read_text(errors="replace"))):
+        raise UserError(f"{path} has aliases (*name): no run of this project wrote it")
+
+
+@rank_zero_only
 def save_config(plain: Mapping[str, Any], folder: Path) -> None:
     """Writes `config.yaml`; after all that can be wrong with it, for a failed `resume=` must leave the run's own."""
     write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(plain))))
@@ -143,18 +213,25 @@ def save_config(plain: Mapping[str, Any], folder: Path) -> None:
 def start_loggers(config: DictConfig) -> list[Logger]:
     """The loggers of `config.logger`, started.
 
-    One that cannot be had (W&B without its package, a login or a network) costs a warning and never the run.
+    W&B that cannot be reached goes on offline; a logger that cannot be had at all (a package is missing) costs a
+    warning and never the run.
     """
-    loggers: list[Logger] = []
-    for name, chosen in config.logger.items():
-        try:
-            logger = instantiate(chosen)
-            getattr(logger, "experiment", None)  # W&B begins its run here, and finds out what it lacks
-        except Exception as error:
-            log.warning("the run goes on without logger.%s: %s", name, one_line(error))
-        else:
-            loggers += [logger] if logger else []
-    return loggers
+    loggers = [_started(name, chosen) for name, chosen in config.logger.items() if chosen]
+    return [logger for logger in loggers if logger is not None]
+
+
+def _started(name: Any, chosen: DictConfig, **changes: Any) -> Logger | None:
+    try:
+        logger = instantiate(chosen, **changes)
+        getattr(logger, "experiment", None)  # W&B begins its run here, and finds out what it lacks
+    except Exception as error:
+        if chosen.get("offline") is False and not changes and find_spec("wandb"):
+            log.warning("W&B cannot be reached, so the run goes on offline: %s", one_line(error))
+            log.warning("send it later with `wandb sync %s/wandb/offline-run-*`", chosen.save_dir)
+            return _started(name, chosen, offline=True)
+        log.warning("the run goes on without logger.%s: %s", name, one_line(error))
+        return None
+    return logger
 
 
 def close(trainer: pl.Trainer) -> None:

@@ -5,18 +5,23 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 from tqdm import tqdm
 
 from src.assemble import assembly
+from src.assemble.caption_subject import CaptionSubject
 from src.assemble.subject import Subject
 from src.attribution.sentence import explain_sentence
 from src.attribution.together import chosen
 from src.checkpoint import stored_config
 from src.data.images import load_image
+from src.data.instances import annotated_objects
 from src.door import door, resolved, run_dir, save_config
 from src.errors import UserError
 from src.studies.album import Album
+from src.studies.importance import Importance
+from src.tasks.writer import Writer
 
 
 @door("explain")
@@ -27,6 +32,7 @@ def main(config: DictConfig) -> None:
     paths = photos(Path(config.image))
     subject: Subject = assembly(stored_config(config.ckpt)["assemble"]).build_subject(config)
     methods = chosen(config.get("attribution"), HydraConfig.get().runtime.choices.get("attribution", ""))
+    importance: Importance | None = instantiate(config.counterfactual) if config.importance else None
     save_config(resolved(config), folder)
     album = Album(folder, config.largest_map, config.same_range)
     for path in tqdm(paths, desc="explaining", unit="photo", disable=None):
@@ -38,12 +44,13 @@ def main(config: DictConfig) -> None:
         try:
             sentence = subject.look(photo)
             found = explain_sentence(subject.model, sentence, methods, album.map_size(photo))
+            weighed = None if importance is None else importance(writer_of(subject), photo, annotated_objects(path))
         except UserError as error:
             if not album.records:
                 raise  # what fails for the first photo is not the photo's fault
             album.skip(f"{path}: {error}")
             continue
-        album.add(path, photo, sentence, found)
+        album.add(path, photo, sentence, found, weighed)
     if not album.records:
         sys.exit(f"error: none of the photos can be read; {album.skipped[0]}")
     album.finish(subject.checkpoint)
@@ -63,6 +70,13 @@ def photos(path: Path) -> list[Path]:
     if not found:
         raise UserError(f"there is no photo {path}: give image= a file, or a folder that holds some")
     return found
+
+
+def writer_of(subject: Subject) -> Writer:
+    """Who writes captions; UserError where that is not what the model does."""
+    if not isinstance(subject, CaptionSubject):
+        raise UserError("importance=true compares captions: give ckpt= a captioner's checkpoint, or leave it out")
+    return subject.writer
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -15,7 +16,11 @@ from src.assemble.features import attach, feature_folder
 from src.data.acquire import Files
 from src.data.bottom_up import store_regions
 from src.data.captions import words
-from src.data.datamodule import SPLITS, CaptionData
+from src.data.datamodule import CaptionData
+from src.data.featured import Featured
+from src.data.inpainting_datamodule import InpaintingData
+from src.data.splits import SPLITS
+from src.data.vqa_datamodule import QuestionData
 from src.data.whole import write_whole
 from src.door import door
 from src.errors import UserError
@@ -48,15 +53,25 @@ def prepare(config: DictConfig) -> Table | None:
     if config.get("files"):
         files: Files = instantiate(config.files)
         files.fetch()
-    data: CaptionData = instantiate(config.data)
+    data: CaptionData | QuestionData | InpaintingData = instantiate(config.data)
+    if isinstance(data, InpaintingData):
+        return count(data)
     write_splits(data)
-    table = describe(data)
+    table = describe_questions(data) if isinstance(data, QuestionData) else describe(data)
     if config.features or config.regions_file:
         prepare_features(config, data)
     return table
 
 
-def write_splits(data: CaptionData) -> None:
+def count(data: InpaintingData) -> Table:
+    """Split → images."""
+    table = Table("split", "images", caption=data.name)
+    for split in SPLITS:
+        table.add_row(split, f"{len(data.images(split)):,}")
+    return table
+
+
+def write_splits(data: Featured[Any]) -> None:
     """Writes down which images are in which split: `splits.json` in the data set's cache folder."""
     ids = {split: [image.id for image in data.images(split)] for split in SPLITS}
     data.cache_dir.mkdir(parents=True, exist_ok=True)
@@ -77,7 +92,19 @@ def describe(data: CaptionData) -> Table:
     return table
 
 
-def prepare_features(config: DictConfig, data: CaptionData) -> None:
+def describe_questions(data: QuestionData) -> Table:
+    """Split → images, questions, and the share of these whose commonest answer a model can give."""
+    words_known, answers = len(data.vocabulary), data.answers
+    about = f"{data.name}: {words_known:,} words of questions, 4 marks with them, and {len(answers):,} answers"
+    table = Table("split", "images", "questions", "coverage", caption=about, min_width=len(about))
+    for split in SPLITS:
+        asked = data.questions(split).values()
+        known = sum(question.answer in answers for question in asked)
+        table.add_row(split, f"{len(data.images(split)):,}", f"{len(asked):,}", f"{known / max(len(asked), 1):.2%}")
+    return table
+
+
+def prepare_features(config: DictConfig, data: Featured[Any]) -> None:
     """Fills the cache of the encoder's features that training opens, on the GPU where there is one."""
     if not config.get("encoder"):
         raise UserError("features need an encoder: add encoder=vgg16, or regions_file's encoder=regions")

@@ -56,12 +56,10 @@ def train(config: DictConfig, folder: Path, resumed: Path | None = None) -> floa
     try:
         metrics = fit_and_test(trainer, task, data, config, resumed)
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        what = lost(str(error))
+        if not what:
             raise
-        raise UserError(
-            "a process that loads images was killed, often for want of memory: lower data.num_workers and continue "
-            f"with `python -m src.train resume={folder}`"
-        ) from error
+        raise UserError(f"{what}; `python -m src.train resume={folder}` continues") from error
     except Interrupted as stop:
         log.warning("%s: the run has ended early; `python -m src.train resume=%s` continues it", stop.by.name, folder)
         conclude(trainer, numbers(trainer), folder)
@@ -92,6 +90,18 @@ def fit_and_test(
     elif getattr(best, "best_model_score", None) is not None:
         metrics[config.monitor] = float(best.best_model_score)  # type: ignore[union-attr]
     return metrics
+
+
+def lost(message: str) -> str:
+    """What of the run was ended from outside, by torch's message about it; empty where it is about something else."""
+    if "DataLoader worker" in message:
+        return "a process that loads images was killed, often for want of memory: lower data.num_workers"
+    if any(word in message for word in ("gloo", "NCCL")) and any(word in message for word in _SILENT):
+        return "another process of this run has died: its own last lines, or the system's log, say why"
+    return ""
+
+
+_SILENT = ("Connection closed", "Connection reset", "Broken pipe", "remote process exited", "timed out", "Timed out")
 
 
 def numbers(trainer: pl.Trainer) -> dict[str, float]:

@@ -95,7 +95,7 @@ def test_a_broken_caption_file(world: Path, tmp_path: Path) -> None:
 
 def test_a_split_without_captions(world: Path, tmp_path: Path) -> None:
     rewrite(world, lambda content: content.update(annotations=[]), "val")
-    assert "the val split has no captioned image" in train(tmp_path).error
+    assert "the val split has no annotated image" in train(tmp_path).error
 
 
 def test_an_empty_caption_is_passed_over(world: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import pytorch_lightning as pl
@@ -179,15 +179,15 @@ def test_the_checkpoint_is_renamed_when_whole(
     places: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed while the second checkpoint is being written: the first is still there."""
-    save = pl.Trainer.save_checkpoint
+    save = torch.save
 
-    def killed(self: pl.Trainer, filepath: Path, *args: Any) -> None:
-        if self.global_step > 5 and "best" not in str(filepath):
-            Path(filepath).write_bytes(b"half")
+    def killed(content: dict[str, Any], file: BinaryIO) -> None:
+        if content["global_step"] > 5 and "last" in file.name:
+            file.write(b"half")
             raise Killed
-        save(self, filepath, *args)
+        save(content, file)
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(pl.Trainer, "save_checkpoint", killed)
+        patched.setattr(torch, "save", killed)
         run_door("train", *SETTINGS, *places, "data.num_workers=0", f"hydra.run.dir={tmp_path}/run")
     assert load(tmp_path / "run")["global_step"] == 5

@@ -6,8 +6,10 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from src.checkpoint import Weights, fit_weights, read_weights, require_own_targets
+from src.data.inpainting import uncentred
 from src.data.inpainting_datamodule import InpaintingData
 from src.door import CONF
 from src.errors import UserError
@@ -69,6 +71,33 @@ def load_generator(path: str) -> tuple[Generator, Weights]:
     generator: Generator = instantiate(OmegaConf.create(used["model"]))
     fit_weights(generator, checkpoint)
     return generator.eval(), checkpoint
+
+
+class TrainedInpainter:
+    """The generator of a checkpoint as any other way to fill holes; it is read when the first hole is to be filled.
+
+    Args:
+        path: of the checkpoint.
+    """
+
+    def __init__(self, path: str | None):
+        self.path = path
+        self._generator: Generator | None = None
+
+    def __call__(self, images: Tensor, masks: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in [0, 1] with their holes filled, masks (B, 1, H, W), 1 = hole.
+
+        Raises UserError: no checkpoint is given, or it has no generator, or a mask leaves nothing known.
+        """
+        if self._generator is None:
+            if self.path is None:
+                raise UserError(
+                    "objects are removed by an inpainter: give its checkpoint as inpainter=PATH, or train one with "
+                    "`python -m src.train experiment=deepfill_scenes`"
+                )
+            self._generator, _ = load_generator(self.path)
+        generator = self._generator.to(images.device)
+        return uncentred(generator.complete(images * 2 - 1, masks))
 
 
 def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:

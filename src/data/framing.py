@@ -14,18 +14,18 @@ class Framing:
 
     Attributes:
         size: side of the square, pixels.
-        resize: the shorter side before the crop, pixels: drawn from this range in training, its first value otherwise.
-            None keeps photos as large as they are, or brings smaller ones to `size`.
+        resize: the shorter side before the crop, in sizes: drawn from this range (≥ 1) in training, its first value
+            otherwise. None keeps photos as large as they are, or brings smaller ones to `size`.
         mirror: turn half of the training images left to right.
     """
 
     size: int
-    resize: tuple[int, int] | None = None
+    resize: tuple[float, float] | None = None
     mirror: bool = True
 
     def drawn(self, photo: Image.Image, rng: np.random.Generator) -> Image.Image:
         """A square anywhere in the photo."""
-        shorter = None if self.resize is None else int(rng.integers(self.resize[0], self.resize[1] + 1))
+        shorter = None if self.resize is None else round(self.size * rng.uniform(*self.resize))
         left, top = rng.random(2)
         square = self._cropped(photo, shorter, left, top)
         if self.mirror and rng.random() < 0.5:
@@ -34,7 +34,7 @@ class Framing:
 
     def middle(self, photo: Image.Image) -> Image.Image:
         """The square in the middle."""
-        return self._cropped(photo, None if self.resize is None else self.resize[0], 0.5, 0.5)
+        return self._cropped(photo, None if self.resize is None else round(self.size * self.resize[0]), 0.5, 0.5)
 
     def _cropped(self, photo: Image.Image, shorter: int | None, left: float, top: float) -> Image.Image:
         """The crop and the resizing in one: `left` and `top` say where, in [0, 1] of the room there is."""

@@ -32,12 +32,12 @@ def test_every_place_is_drawn() -> None:
 
 def test_the_shorter_side_is_resized_before_the_crop() -> None:
     """A square of 16 out of a photo brought from 80 to 20 pixels spans 64 of its own."""
-    square = np.asarray(Framing(16, resize=(20, 20), mirror=False).middle(ramp(100, 80))).astype(float)
+    square = np.asarray(Framing(16, resize=(1.25, 1.25), mirror=False).middle(ramp(100, 80))).astype(float)
     assert square[8, 15, 0] - square[8, 0, 0] == pytest.approx(64 * 15 / 16, abs=1.5)
 
 
 def test_the_length_is_drawn_from_a_range() -> None:
-    framing = Framing(16, resize=(16, 64), mirror=False)
+    framing = Framing(16, resize=(1.0, 4.0), mirror=False)
     spans = []
     for i in range(60):
         square = np.asarray(framing.drawn(ramp(64, 64), np.random.default_rng(i))).astype(float)
@@ -59,6 +59,6 @@ def test_half_are_mirrored() -> None:
 
 
 def test_draws_depend_on_the_generator_alone() -> None:
-    framing = Framing(16, resize=(16, 40))
+    framing = Framing(16, resize=(1.0, 2.5))
     first, second = (framing.drawn(ramp(50, 60), np.random.default_rng(7)) for _ in range(2))
     assert first.tobytes() == second.tobytes()

@@ -1,0 +1,16 @@
+"""A run that was asked to end."""
+
+import signal
+
+
+class Interrupted(BaseException):
+    """Raised between two batches, on all processes alike; no `except Exception` shall swallow it.
+
+    Args:
+        by: the signal.
+        requeue: whether the SLURM job is to be started again.
+    """
+
+    def __init__(self, by: signal.Signals, requeue: bool):
+        super().__init__(by.name)
+        self.by, self.requeue = by, requeue

@@ -1,0 +1,45 @@
+"""A job that starts further processes: what they are called with, and how all of them end."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch.distributed as dist
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import open_dict, read_write
+
+
+@contextmanager
+def own_command() -> Iterator[None]:
+    """Within it a job of a sweep looks as if it had been started by itself.
+
+    Lightning starts its other processes with this one's command line, and each would run the whole sweep; what it
+    leaves in the environment would have the next job believe that it is one of them.
+    """
+    hydra: Any = HydraConfig.get()
+    if hydra.mode != RunMode.MULTIRUN:
+        yield
+        return
+    with read_write(hydra), open_dict(hydra):
+        hydra.run.dir = hydra.runtime.output_dir
+    kept = [override for override in hydra.overrides.hydra if not override.startswith(_OF_THE_SWEEP)]
+    command, environment = sys.argv, dict(os.environ)
+    sys.argv = [sys.argv[0], *hydra.overrides.task, *kept]
+    try:
+        yield
+    finally:
+        sys.argv = command
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+_OF_THE_SWEEP = ("hydra.mode", "hydra.sweep", "hydra/sweeper", "hydra.launcher", "hydra/launcher")
+
+
+def leave_processes() -> None:
+    """Ends this process's part in the group, which a later job, and an orderly exit, must not find there."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()

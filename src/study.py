@@ -1,0 +1,57 @@
+"""An Optuna study that processes share, and that outlives them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from src.errors import UserError
+
+
+def trials_left(storage: str, study: str, wanted: int) -> int:
+    """How many of the trials that are wanted of a study have not ended yet: a killed sweep goes on where it was.
+
+    Args:
+        storage: URL of the data base, such as `sqlite:///FILE`.
+        study: its name; it need not exist yet.
+        wanted: trials in all.
+    """
+    optuna = _optuna()
+    names = [summary.study_name for summary in optuna.get_all_study_summaries(storage)]
+    if study not in names:
+        return wanted
+    ended = [
+        trial for trial in optuna.load_study(study, storage).get_trials(deepcopy=False) if trial.state.is_finished()
+    ]
+    return max(wanted - len(ended), 0)
+
+
+def own_trial(storage: str, study: str, overrides: Mapping[str, str], pruner: object) -> Any:
+    """The running trial whose parameters are those of this job; None where there is no such study or trial.
+
+    Args:
+        storage, study: as above.
+        overrides: key → value of the job's command line.
+        pruner: an Optuna pruner, asked by the trial's `should_prune`.
+    """
+    optuna = _optuna()
+    try:
+        found = optuna.load_study(study, storage, pruner=pruner)
+    except KeyError:
+        return None
+    running = [trial for trial in found.get_trials(deepcopy=False) if trial.state == optuna.trial.TrialState.RUNNING]
+    for trial in reversed(running):
+        if trial.params and all(overrides.get(key) == str(value) for key, value in trial.params.items()):
+            return optuna.trial.Trial(found, trial._trial_id)
+    return None
+
+
+def given(overrides: Iterable[str]) -> dict[str, str]:
+    """Key → value of a job's command line."""
+    return {key: value for key, _, value in (override.lstrip("+~").partition("=") for override in overrides)}
+
+
+def _optuna() -> Any:
+    try:
+        import optuna  # not above: only sweeps need it
+    except ImportError:
+        raise UserError("sweep=optuna needs Optuna: pip install -e '.[sweep]'") from None
+    return optuna

@@ -1,0 +1,126 @@
+"""Files that are damaged, full, foreign, or not to be written."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from src.checkpoint import TRUST, newest, read_checkpoint
+from src.data.coco import read_json
+from src.errors import UserError
+from tests.running import FIGURES, SCENES, run_door
+
+pytestmark = pytest.mark.usefixtures("plain_tokens")
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(places: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    settings = [*SCENES, *FIGURES, *places, f"hydra.run.dir={tmp_path}/run", "test=false"]
+    assert run_door("train", *settings).code == 0
+    before = (folder / "last.ckpt").read_bytes()
+    (folder / "last.ckpt.partial").symlink_to("/dev/full")  # whoever writes to it is told that the disk is full
+    ran = run_door("train", f"resume={tmp_path}/run", "trainer.max_epochs=2")
+    assert "last.ckpt could not be written ([Errno 28] No space left on device)" in ran.error
+    assert "the one before it is whole" in ran.error
+    assert (folder / "last.ckpt").read_bytes() == before
+    assert run_door("train", f"resume={tmp_path}/run", "trainer.max_epochs=2").code == 0
+
+
+def test_a_truncated_checkpoint_falls_back_to_the_newest_whole_one(places: list[str], tmp_path: Path) -> None:
+    run = run_door("train", *SCENES, *FIGURES, *places, "test=false").folder
+    last, best = run / "checkpoints" / "last.ckpt", run / "checkpoints" / "best.ckpt"
+    assert newest(run) == last
+    last.write_bytes(last.read_bytes()[:-100])
+    assert newest(run) == best
+    ran = run_door("train", f"resume={run}", "trainer.max_epochs=2")
+    assert ran.code == 0, ran.err
+    assert f"{last} is missing or not whole: the run goes on from best.ckpt" in (run / "train.log").read_text()
+    assert torch.load(last, weights_only=True)["global_step"] == 12
+
+
+def test_a_run_that_was_moved(finished: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(finished, tmp_path / "moved")
+    assert f"{moved} was {finished} when it was trained" in run_door("train", f"resume={moved}").error
+
+
+def test_code_in_a_checkpoint_runs_for_who_trusts_it(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = torch.load(finished / "checkpoints" / "best.ckpt", weights_only=True)
+    torch.save({**content, "extra": Path("any")}, tmp_path / "copy.ckpt")
+    with pytest.raises(UserError, match=f"it holds code.*{TRUST}=1"):
+        read_checkpoint(tmp_path / "copy.ckpt")
+    monkeypatch.setenv(TRUST, "1")
+    assert len(read_checkpoint(tmp_path / "copy.ckpt").vocabulary) == len(content["vocabulary"])
+
+
+def features(data: Path) -> list[Path]:
+    return sorted(data.glob("cache/scenes/features-*/*"))
+
+
+@pytest.mark.parametrize("name", ["00000.f16", "index.json"])
+def test_a_damaged_feature_cache_is_filled_again(data_dir: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(data_dir / "scenes", tmp_path / "data" / "scenes")
+    frozen = [*SCENES, *FIGURES, "task.tune_encoder=false", f"paths.data_dir={tmp_path}/data", "test=false"]
+    assert run_door("train", *frozen, f"paths.output_dir={tmp_path}/a").code == 0
+    before = {path.name: path.read_bytes() for path in features(tmp_path / "data")}
+    (damaged,) = [path for path in features(tmp_path / "data") if path.name == name]
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    assert run_door("train", *frozen, f"paths.output_dir={tmp_path}/b").code == 0
+    assert {path.name: path.read_bytes() for path in features(tmp_path / "data")} == before
+
+
+def test_data_of_another_version(data_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(data_dir / "scenes", tmp_path / "data" / "scenes")
+    manifest = tmp_path / "data" / "scenes" / "scenes.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "version": 0}))
+    places = [f"paths.data_dir={tmp_path}/data", f"paths.output_dir={tmp_path}/outputs"]
+    assert "holds scenes drawn with another version: choose another folder" in run_door("train", *SCENES, *places).error
+
+
+@pytest.fixture
+def read_only(data_dir: Path, tmp_path: Path) -> Iterator[Path]:
+    """A data directory that even root cannot write to."""
+    folder = tmp_path / "data"
+    shutil.copytree(data_dir / "scenes", folder / "scenes")
+    commands = (["mount", "--bind", folder, folder], ["mount", "-o", "remount,ro,bind", folder])
+    if os.geteuid() != 0 or any(subprocess.run(command, capture_output=True).returncode for command in commands):
+        subprocess.run(["umount", folder], capture_output=True)
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_data_directory_that_is_read_only(read_only: Path, tmp_path: Path) -> None:
+    settings = [*SCENES, *FIGURES, f"paths.data_dir={read_only}", f"paths.output_dir={tmp_path}/outputs", "test=false"]
+    error = run_door("train", *settings).error
+    assert f"{read_only}/cache" in error and "cannot be read or written (Read-only file system)" in error
+    assert "data.cache_dir" in error
+    elsewhere = [f"data.cache_dir={tmp_path}/cache", f"callbacks.metrics.cache_dir={tmp_path}/tokens"]
+    assert run_door("train", *settings, *elsewhere).code == 0
+
+
+def test_a_configuration_that_grows_without_bounds(finished: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    lines = ["a0: &a0 [x, x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))]
+    (run / "config.yaml").write_text("\n".join(lines))
+    assert "config.yaml has aliases" in run_door("train", f"resume={run}").error
+    (run / "config.yaml").write_text("a: " + "x" * 2_000_000)
+    assert "config.yaml has 2000003 bytes" in run_door("train", f"resume={run}").error
+
+
+def test_annotations_of_absurd_size(tmp_path: Path) -> None:
+    deep, long = tmp_path / "deep.json", tmp_path / "long.json"
+    deep.write_text("[" * 200_000)
+    with pytest.raises(UserError, match="is not a JSON file"):
+        read_json(deep)
+    with long.open("wb") as file:
+        file.truncate(5 * 2**30)  # a hole: it takes no room
+    with pytest.raises(UserError, match="more than any annotation file"):
+        read_json(long)

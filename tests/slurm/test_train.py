@@ -1,0 +1,108 @@
+"""Trainings on a real SLURM."""
+
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.running import FIGURES, SCENES, run_door, without_java
+from tests.slurm.cluster import Cluster, wait
+
+pytestmark = pytest.mark.slurm
+
+LONG = [
+    *SCENES,
+    *FIGURES,
+    "data.batch_size=4",
+    "data.num_workers=1",
+    "trainer.max_epochs=8",
+    "trainer.log_every_n_steps=1",
+    "trainer.precision=32-true",
+    "callbacks.last.every_n_train_steps=5",
+    "scheduler.patience=0",
+]
+"""12 steps an epoch, of which 5 is no divisor."""
+
+
+def submitted(cluster: Cluster, outputs: Path, overrides: Sequence[str], *options: str) -> tuple[str, Path]:
+    """A training's job id and run directory."""
+    given = ["--cpus-per-task=1", "--time=20", f"--output={outputs}.log", *options]
+    job = cluster.submit(*given, "slurm/train.sbatch", *overrides, f"paths.output_dir={outputs}")
+    return job, outputs / "train" / f"slurm-{job}"
+
+
+def said(outputs: Path) -> str:
+    return Path(f"{outputs}.log").read_text()
+
+
+def last(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / "checkpoints" / "last.ckpt", "cpu", weights_only=True)
+
+
+def process(job: str, rank: int) -> int:
+    """The process id of a task's training itself, not of a worker that it started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = dict(entry.partition("=")[::2] for entry in (folder / "environ").read_text().split("\0"))
+            command = (folder / "cmdline").read_text()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if (environment.get("SLURM_JOB_ID"), environment.get("SLURM_PROCID")) == (job, str(rank)):
+            found += [int(folder.name)] if "src.train" in command and "task.sh" not in command else []
+    return min(found)
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    return tmp_path / "outputs"
+
+
+def test_two_nodes_train_together(cluster: Cluster, data_dir: Path, outputs: Path) -> None:
+    settings = [*SCENES, *FIGURES, "trainer=ddp_cpu", f"paths.data_dir={data_dir}"]
+    job, folder = submitted(cluster, outputs, settings, "--nodes=2", "--gpus-per-node=1")
+    assert cluster.ended(job) == "COMPLETED", said(outputs)
+    assert [path.name for path in (outputs / "train").iterdir()] == [f"slurm-{job}"]
+    assert {"test/CIDEr", "val/CIDEr"} <= json.loads((folder / "metrics.json").read_text()).keys()
+    assert last(folder)["global_step"] == 3  # 48 images, 8 to a process
+    assert (folder / "train_1.log").exists()
+
+
+def test_a_requeued_job_ends_as_if_nothing_had_happened(cluster: Cluster, data_dir: Path, outputs: Path) -> None:
+    job, folder = submitted(cluster, outputs, [*LONG, f"paths.data_dir={data_dir}"])
+    wait((folder / "checkpoints" / "last.ckpt").exists, 120, lambda: said(outputs))
+    cluster.call("scancel", "--signal=USR1", job)
+    wait(lambda: cluster.job(job)["Restarts"] == "1", 60, lambda: said(outputs))
+    stopped = last(folder)["global_step"]
+    assert cluster.ended(job) == "COMPLETED", said(outputs)
+    assert 5 <= stopped < 96 and "SIGUSR1: the run has ended early" in said(outputs)
+    assert "SLURM has started this job again" in said(outputs)
+    with without_java():
+        whole = run_door("train", *LONG, f"paths.data_dir={data_dir}", f"paths.output_dir={outputs}/whole").folder
+    assert last(folder)["global_step"] == last(whole)["global_step"] == 96
+    for name, value in last(whole)["state_dict"].items():
+        assert torch.equal(last(folder)["state_dict"][name], value), name
+    assert (folder / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+
+
+def test_a_killed_task_queues_the_job_again(cluster: Cluster, data_dir: Path, outputs: Path) -> None:
+    settings = [*LONG, "trainer=ddp_cpu", f"paths.data_dir={data_dir}"]
+    job, folder = submitted(cluster, outputs, settings, "--nodes=2")
+    wait((folder / "checkpoints" / "last.ckpt").exists, 120, lambda: said(outputs))
+    os.kill(process(job, 1), signal.SIGKILL)
+    wait(lambda: cluster.job(job)["Restarts"] == "1", 120, lambda: said(outputs))
+    assert cluster.ended(job) == "COMPLETED", said(outputs)
+    assert "a task was killed (status 137): the job is queued again" in said(outputs)
+    assert last(folder)["global_step"] == 48 and (folder / "metrics.json").exists()
+
+
+def test_an_error_is_not_tried_again(cluster: Cluster, data_dir: Path, outputs: Path) -> None:
+    settings = [*SCENES, f"paths.data_dir={data_dir}", "data.min_count=100000"]
+    job, _ = submitted(cluster, outputs, settings)
+    assert cluster.ended(job) == "FAILED" and cluster.job(job)["Restarts"] == "0"
+    assert "error: no word occurs 100000 times" in said(outputs)
