@@ -40,7 +40,7 @@ from src.models.encoders.vgg16 import VGG16
 from src.models.gridtd import GridTD
 from tests.benchmarks.timing import medians, write
 
-WORDS, VOCABULARY, RUNS = 10, 9000, 5
+WORDS, VOCABULARY, RUNS = 10, 9000, 3
 
 RULE = rules.alpha_beta(1, 0)
 PAPER = Composite(RULE, RULE, rules.epsilon(0.01))

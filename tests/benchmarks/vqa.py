@@ -1,4 +1,5 @@
-"""A VQA training step against the published layout, and four maps of an answer against Captum one by one: CPU time.
+"""A VQA training step against the published layout, four maps of an answer against Captum one by one, and the
+similarities of maps against SciPy and NumPy pair by pair: CPU time.
 
 `python -m tests.benchmarks.vqa` prints the table and writes `tests/benchmarks/results/vqa.json`.
 
@@ -6,14 +7,18 @@ The step: 128 questions of 14 words about 128 images of 2048 × 14 × 14 float32
 backward and Adam. The published layout normalises a copy of the feature maps, convolves 1 × 1, tiles the question over
 them, draws a random number for every element that dropout may drop, and multiplies maps and attention before it sums.
 The maps: saliency, DeconvNet, Guided Backprop and Guided Grad-CAM of the likeliest answer, ResNet-50 at 224 px.
+The similarities: all of `human_attention`, of six maps with three people's, 448 × 448 float32, as both stand in memory.
 Weights are random; no figure depends on them.
 """
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from captum.attr import Deconvolution, GuidedBackprop, Saliency
 from captum.attr import GuidedGradCam as CaptumGuidedGradCam
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from src.attribution import gradients, guided
@@ -21,6 +26,7 @@ from src.attribution.answers import Answers
 from src.attribution.grad_cam import GuidedGradCam
 from src.attribution.together import attribute_all
 from src.data.batch import QuestionBatch
+from src.metrics.human_attention import prepare, similarities, squared
 from src.models.encoders.regions import RegionFeatures
 from src.models.encoders.resnet import ResNet
 from src.models.saaa import SAAA
@@ -146,9 +152,55 @@ def four_maps() -> dict[str, float]:
     }
 
 
+def pair(a: NDArray[np.floating], b: NDArray[np.floating]) -> dict[str, float]:
+    """The similarities of two maps (S, S) by SciPy and NumPy."""
+    flat = a.ravel(), b.ravel()
+    ranged = [(m - m.min()) / ((m - m.min()).max() + 1e-6) for m in flat]
+    first, second = (m / (m.sum() + 1e-6) for m in ranged)
+    found = {"spearman": float(spearmanr(*flat).statistic), "intersect": float(first @ second)}
+    number = round(0.1 * a.size)
+    topk = [m > np.partition(m, -number - 1)[-number - 1] for m in flat]
+    value = [(m - m.mean()) / (m.std() + 1e-6) > 1 for m in ranged]
+    for kind, (x, y) in {"topk": topk, "value": value}.items():
+        both = float(np.logical_and(x, y).sum())
+        precision, recall = both / x.sum(), both / y.sum()
+        found |= {
+            f"{kind}_disc_intersect": both,
+            f"{kind}_iou": both / np.logical_or(x, y).sum(),
+            f"{kind}_dice": 2 * both / (x.sum() + y.sum()),
+            f"{kind}_precision": precision,
+            f"{kind}_recall": recall,
+            f"{kind}_f1": 2 * precision * recall / (precision + recall),
+        }
+    return found
+
+
+def map_similarities() -> dict[str, float]:
+    """CPU seconds of both, their ratio, and how far they differ at most, as a share."""
+    coarse = np.random.default_rng(0).random((9, 56, 56))
+    maps = squared(coarse, 448)  # smooth, without ties, as maps and blurred strokes are
+    methods, people = maps[:6], maps[6:]
+    found: dict[str, dict[str, NDArray[np.floating]]] = {}
+
+    def ours() -> None:
+        found["ours"] = similarities(prepare(methods), prepare(people))
+
+    def one_by_one() -> None:
+        pairs = [[pair(a, b) for b in people] for a in methods]
+        found["scipy"] = {name: np.array([[one[name] for one in row] for row in pairs]) for name in pairs[0][0]}
+
+    seconds = medians({"shared": ours, "scipy": one_by_one}, 5)
+    differ = max(float(np.abs(found["ours"][name] / values - 1).max()) for name, values in found["scipy"].items())
+    return {
+        **{f"{kind}_cpu_s": round(value, 3) for kind, value in seconds.items()},
+        "shared_over_scipy": round(seconds["shared"] / seconds["scipy"], 3),
+        "differs": float(f"{differ:.1e}"),
+    }
+
+
 def main() -> None:
     torch.manual_seed(0)
-    result = {"training_step": training_step(), "four_maps": four_maps()}
+    result = {"training_step": training_step(), "four_maps": four_maps(), "map_similarities": map_similarities()}
     for name, figures in result.items():
         print(name, *(f"  {key:28} {value:10.3g}" for key, value in figures.items()), sep="\n")
     print(write("vqa", {"batch": B, "runs": RUNS, **result}))

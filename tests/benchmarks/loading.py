@@ -1,0 +1,114 @@
+"""What loading data costs: its share of a training step on cached features, and photos decoded in a second of one core.
+
+`python -m tests.benchmarks.loading` writes tests/benchmarks/results/loading.json; at least 95 % of a step is compute.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from src.data.captions import CaptionedImage, words
+from src.data.dataset import CaptionDataset
+from src.data.features import FeatureStore, FeatureWriter
+from src.data.images import imagenet_preprocessing, load_image
+from src.data.splits import Splits
+from src.data.vocabulary import Vocabulary
+from src.models.encoders.regions import RegionFeatures
+from src.models.gridtd import GridTD
+from src.objectives.cross_entropy import CrossEntropy
+from tests.benchmarks.timing import cpu_seconds, write
+
+REGIONS, DIM = 196, 512
+"""Of VGG16 at 224 pixels."""
+
+IMAGES, BATCH, WORDS, STEPS = 512, 16, 10, 12
+PHOTOS = 100
+BOUND = 0.95
+REAL = Path(__file__).parents[3] / "shared/data/coco_small/val2017"
+
+
+class Synthetic(Splits[CaptionedImage]):
+    """Random features and captions of the size of COCO's."""
+
+    def __init__(self, folder: Path):
+        super().__init__(self, BATCH, BATCH)
+        random = np.random.default_rng(0)
+        said = [f"w{i}" for i in range(8000)]
+        captions = [[" ".join(random.choice(said, WORDS)) for _ in range(5)] for _ in range(IMAGES)]
+        self.read_images = [CaptionedImage(i, folder / f"{i}.jpg", tuple(group)) for i, group in enumerate(captions)]
+        every = (words(caption) for image in self.read_images for caption in image.captions)
+        self.vocabulary = Vocabulary.build(every, 1)
+        with FeatureWriter(folder, "benchmark", (REGIONS, DIM)) as writer:
+            for i in range(IMAGES):
+                writer.add(i, random.standard_normal((REGIONS, DIM), np.float32))
+        self.features = FeatureStore(folder)
+
+    def read(self, split: str) -> list[CaptionedImage]:
+        return self.read_images
+
+    def dataset(self, split: str) -> CaptionDataset:
+        how = imagenet_preprocessing()
+        return CaptionDataset(self.read_images, self.vocabulary, how, 5, WORDS + 2, self.features)
+
+
+def shares(folder: Path) -> dict[str, float]:
+    """Milliseconds of a step spent on the batch and on the model, and the latter's share."""
+    data = Synthetic(folder)
+    torch.manual_seed(0)
+    model = GridTD(RegionFeatures(DIM), len(data.vocabulary), embed_dim=512, hidden_dim=512, attention_dim=512)
+    optimizer, objective = torch.optim.Adam(model.parameters(), 5e-4), CrossEntropy()
+    batches: Iterator[Any] = iter(data.loader("train"))
+    loading, computing = [], []
+    for step in range(STEPS):
+        begun = time.perf_counter()
+        batch = next(batches)
+        loaded = time.perf_counter()
+        loss, _ = objective(model, batch, step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loading.append(loaded - begun)
+        computing.append(time.perf_counter() - loaded)
+    load_ms, step_ms = (1e3 * float(np.mean(times[2:])) for times in (loading, computing))
+    return {"load_ms": load_ms, "compute_ms": step_ms, "compute_share": step_ms / (step_ms + load_ms)}
+
+
+def photos(folder: Path) -> list[Path]:
+    """Photos of COCO where they are there, otherwise noise of that size, which is harder to decode."""
+    if REAL.is_dir():
+        return sorted(REAL.glob("*.jpg"))[:PHOTOS]
+    random, paths = np.random.default_rng(0), []
+    for i in range(PHOTOS):
+        paths.append(folder / f"{i}.jpg")
+        Image.fromarray(random.integers(0, 256, (48, 64, 3), np.uint8)).resize((640, 480)).save(paths[-1], quality=90)
+    return paths
+
+
+def decoded_per_second(folder: Path) -> dict[str, float | str]:
+    """Photos that one core decodes, resizes to 224 pixels and normalises in a second of its time."""
+    paths, prepare = photos(folder), imagenet_preprocessing()
+    width, height = Image.open(paths[0]).size
+    seconds = cpu_seconds(lambda: [prepare(load_image(path)) for path in paths])
+    return {"photos_per_second": len(paths) / seconds, "photo": f"{width} x {height}"}
+
+
+def main() -> dict[str, Any]:
+    """Measures, prints and writes."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        result = {**shares(Path(name)), "bound": BOUND, **decoded_per_second(Path(name))}
+    write("loading", result)
+    print(json.dumps(result, indent=2))
+    assert result["compute_share"] >= BOUND, "loading takes too much of a step"
+    return result
+
+
+if __name__ == "__main__":
+    main()
