@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
 from functools import wraps
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,8 @@ def start_loggers(config: DictConfig) -> list[Logger]:
 
 
 def _started(name: Any, chosen: DictConfig, **changes: Any) -> Logger | None:
+    if chosen.get("offline") and chosen.get("log_model"):
+        changes = {"offline": False, "mode": "offline"}  # Lightning refuses the two together, W&B does not
     try:
         logger = instantiate(chosen, **changes)
         getattr(logger, "experiment", None)  # W&B begins its run here, and finds out what it lacks
@@ -228,7 +231,8 @@ def _started(name: Any, chosen: DictConfig, **changes: Any) -> Logger | None:
         if chosen.get("offline") is False and not changes and find_spec("wandb"):
             log.warning("W&B cannot be reached, so the run goes on offline: %s", one_line(error))
             log.warning("send it later with `wandb sync %s/wandb/offline-run-*`", chosen.save_dir)
-            return _started(name, chosen, offline=True)
+            import_module("wandb").teardown()  # it would not begin the same run twice
+            return _started(name, chosen, offline=not chosen.get("log_model"), mode="offline")
         log.warning("the run goes on without logger.%s: %s", name, one_line(error))
         return None
     return logger

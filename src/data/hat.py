@@ -25,7 +25,7 @@ _NAME = re.compile(r"(\d+)_(\d+)\.png")
 class Looks(NamedTuple):
     """The maps of those who were asked a question, and the files of others, which cannot be read."""
 
-    maps: list[Array]
+    maps: Sequence[Array]
     unreadable: list[str]
 
 

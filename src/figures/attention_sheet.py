@@ -13,7 +13,9 @@ from src.metrics.human_attention import standardised
 Array = NDArray[np.floating]
 
 
-def attention_sheet(image: Array, answers: Sequence[str], people: Array, maps: Mapping[str, Array]) -> Figure:
+def attention_sheet(
+    image: Array, answers: Sequence[str], people: Mapping[str, Array], maps: Mapping[str, Array]
+) -> Figure:
     """A row for people and one for each method, a column for each answer.
 
     Maps of different methods only compare after a sigmoid of their standardised values (the paper's §3.1); what is
@@ -22,10 +24,10 @@ def attention_sheet(image: Array, answers: Sequence[str], people: Array, maps: M
     Args:
         image: (H, W, 3) in [0, 1].
         answers: T ≥ 1 of them.
-        people: (h, w) ≥ 0, the mean of everyone's.
+        people: who they are → (h, w) ≥ 0, the mean of everyone's.
         maps: name of a method → (T, h′, w′) ≥ 0.
     """
-    shown = {"people": squashed(people[None].repeat(len(answers), 0))}
+    shown = {who: squashed(looked[None].repeat(len(answers), 0)) for who, looked in people.items()}
     shown |= {name: squashed(soften(np.ascontiguousarray(values, np.float32))) for name, values in maps.items()}
     return comparison(image, answers, shown, dict.fromkeys(shown, False), same_range=True)
 

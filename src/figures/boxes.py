@@ -17,9 +17,10 @@ def boxes(panels: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> 
 
     Args:
         panels: label of the vertical axis → group along the horizontal axis → series → its values. A series has one
-            colour in all panels.
+            colour in all panels; one without any value is left out.
     """
-    series = list(dict.fromkeys(name for groups in panels.values() for group in groups.values() for name in group))
+    given = [one for groups in panels.values() for group in groups.values() for one in group.items()]
+    series = list(dict.fromkeys(name for name, values in given if values))
     right, step = legend_width(series), len(series) + 1.5
     widest = max(len(groups) for groups in panels.values())
     width = max(3.0, BOX * widest * step)

@@ -28,9 +28,7 @@ class Difference:
     starred: bool = False
 
 
-def differences(
-    panels: Mapping[str, Mapping[str, Mapping[str, Difference]]], columns: Sequence[str]
-) -> Figure:
+def differences(panels: Mapping[str, Mapping[str, Mapping[str, Difference]]], columns: Sequence[str]) -> Figure:
     """Red where the first group's mean is higher, blue where the second's is; the colour is t, the number the
     difference in the measure's own unit.
 

@@ -49,7 +49,8 @@ class _Given(nn.Module):
 
 def frechet_distance(real: Tensor, fake: Tensor) -> float:
     """|μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½) of features (N, D) of at least two pictures each; torchmetrics' own."""
-    distance = FrechetInceptionDistance(feature=_Given(real.shape[1]))
+    # the features of all processes are here already, and the others are elsewhere: it must not wait for them
+    distance = FrechetInceptionDistance(feature=_Given(real.shape[1]), sync_on_compute=False)
     distance.update(real.double(), real=True)
     distance.update(fake.double(), real=False)
     return float(distance.compute())

@@ -95,15 +95,15 @@ def similarities(first: Prepared, second: Prepared) -> dict[str, Array]:
     """Every measure of M maps against N others: name → (M, N).
 
     `spearman`, ρ of the pixels' ranks in [−1, 1], ties sharing theirs, 0 where a map is constant; `intersect` = Σ a·b
-    of maps whose sums are 1, so 1 / P where one of them is even. Of masks of each kind, `topk_…` and `value_…`:
+    of maps whose sums are 1, 0 where one is constant. Of masks of each kind, `topk_…` and `value_…`:
     `disc_intersect`, pixels in both; `iou`, `dice`, `precision` (share of the first map's mask that lies in the
     second's), `recall` and `f1`, in [0, 1], 0 where nothing is inside. Dice and F1 are one formula; and as both topk
     masks have one size, their precision, recall, F1 and Dice are equal by definition.
     """
-    found = {"spearman": first.ranks @ second.ranks.T, "intersect": first.shares @ second.shares.T}
+    found: dict[str, Array] = {"spearman": first.ranks @ second.ranks.T, "intersect": first.shares @ second.shares.T}
     for kind in MASKS:
         a, b = getattr(first, kind), getattr(second, kind)
-        both = (a.inside @ b.inside.T).astype(float)
+        both: Array = (a.inside @ b.inside.T).astype(float)
         of_a, of_b = np.broadcast_arrays(a.size[:, None], b.size[None])
         found |= {
             f"{kind}_disc_intersect": both,

@@ -32,15 +32,14 @@ class Report:
         cells: the groups that are compared.
         split: of the data.
         label: who the people are.
-        methods: names, in order.
         seed: of bootstrap intervals.
     """
 
-    def __init__(self, cells: Cells, split: str, label: str, methods: Sequence[str], seed: int = 0):
-        self.cells, self.split, self.label, self.methods, self.seed = cells, split, label, methods, seed
+    def __init__(self, cells: Cells, split: str, label: str, seed: int = 0):
+        self.cells, self.split, self.label, self.seed = cells, split, label, seed
 
     def __call__(self, records: Sequence[Mapping[str, Any]], skipped: Mapping[str, Sequence[str | int]]) -> Outcome:
-        """Records as `HumanAttention` keeps them, and what was left out, by reason."""
+        """Records as `HumanAttention` keeps them, one of them with rows at least, and what was left out, by reason."""
         rows = [row for record in records for row in record["rows"]]
         summaries = self.cells.summaries(rows, MEASURES)
         tests = self.cells.tests(rows, MEASURES)
@@ -54,7 +53,7 @@ class Report:
         return Outcome(
             rows=means,
             metrics=self._metrics(means),
-            figures=self._figures(records, rows, summaries, tests) if rows else {},
+            figures=self._figures(records, rows, summaries, tests),
             tables=made,
             details={"people": self.label, "skipped": {why: list(found) for why, found in skipped.items()}},
             notes=self._notes(rows, tests, skipped),
@@ -149,5 +148,5 @@ def _short(name: str) -> str:
 
 
 def _tidy(row: Row) -> dict[str, Cell]:
-    first = ("question_id", "image_id", "method", "target", "answer", "correct", "confidence", "people")
+    first = ("question_id", "image_id", "question", "method", "target", "answer", "correct", "confidence", "people")
     return {name: row[name] for name in (*first, *MEASURES)}

@@ -1,12 +1,10 @@
 """Do explanations of answers lie where people look? The study of Saliency, DeconvNet and others on VQA-HAT.
 
-Q questions explained at once, T answers, M maps, N people asked a question, S side of the compared squares, pixels.
+Q questions explained at once, T answers, S side of the compared squares, pixels.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +13,20 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from src.attribution.answers import Answers
 from src.attribution.method import Method
-from src.attribution.together import attribute_all
-from src.data.batch import QuestionBatch
 from src.data.hat import DecidingObjects, HatMaps, Looks, People
 from src.data.images import load_image
-from src.data.vocabulary import PAD
-from src.data.vqa import AskedImage, Question
-from src.data.vqa_datamodule import QuestionData, question_tokens
+from src.data.vqa_datamodule import QuestionData
 from src.errors import UserError
 from src.figures.attention_sheet import attention_sheet
 from src.figures.canvas import save
 from src.metrics.human_attention import centre_prior, prepare, similarities, squared, standardised
+from src.studies.answered import Asked, Told, explain
 from src.studies.attention_report import CENTRE, PEOPLE, RANDOM, Report
 from src.studies.cells import PREDICTED, RIGHT, Cells
-from src.studies.ledger import Ledger
+from src.studies.ledger import Ledger, described, digest
 from src.studies.maps import given
 from src.studies.outcome import Outcome
 from src.studies.written import drawn
@@ -45,33 +38,13 @@ BINS = 20
 """Of the distribution of people's weights."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A question, its photo and its right answer's place in the vocabulary."""
-
-    image: AskedImage
-    question: Question
-    right: int
-
-
-@dataclass(frozen=True)
-class Told:
-    """What the model answers, and why: likeliest answer, its probability, and maps, method → (T, H, W) ≥ 0, of the right
-    answer and, where it is another, of the likeliest."""
-
-    predicted: int
-    confidence: float
-    pixels: Tensor
-    maps: dict[str, Array]
-
-
 class HumanAttention:
     """Compares maps of every method with those of the people who were asked the same question.
 
     A method's map is the largest |value| of the channels; its similarity to each person's map is averaged over these.
     Beside the methods stand a centre prior, a random map, and, where several people were asked, each of them compared
-    with the others. Finished questions are kept in `human_attention.jsonl` of the run directory, one at a time: the same
-    study in the same directory goes on where it was killed.
+    with the others. Finished questions are kept in `human_attention.jsonl` of the run directory, one at a time: the
+    same study in the same directory goes on where it was killed.
 
     Args:
         methods: name → method, or None to leave it out.
@@ -126,15 +99,21 @@ class HumanAttention:
             "maps without a question": people.unasked({one.question.id for one in every}),
         }
         if not chosen:
-            counts = ", ".join(f"{len(found)} {what}" for what, found in skipped.items())
-            raise UserError(f"no {data.evaluated} question has both a map and a known answer ({counts}): check study.hat")
+            counts = ", ".join(f"{len(ones)} {what}" for what, ones in skipped.items())
+            raise UserError(
+                f"no {data.evaluated} question has both a map and a known answer ({counts}): check study.hat"
+            )
         ledger = Ledger(folder / "human_attention.jsonl", self._settings(task, data, people))
         self._go_on(task, data, people, chosen, ledger, folder)
-        wanted = {one.question.id for one in chosen}
-        records = [record for record in ledger.records if record["question_id"] in wanted]
+        found = {record["question_id"]: record for record in ledger.records}
+        records = [found[one.question.id] for one in chosen]
+        if not any(record["rows"] for record in records):
+            raise UserError(
+                f"none of the {len(chosen)} questions has a photo and a map that can be read: check study.hat"
+            )
         for kind in ("unreadable maps", "unreadable photos"):
             skipped[kind] = [name for record in records for name in record[kind]]
-        report = Report(self.cells, data.evaluated, people.label, list(self.methods), self.seed)
+        report = Report(self.cells, data.evaluated, people.label, self.seed)
         return report(records, skipped)
 
     def _settings(self, task: Answering, data: QuestionData, people: People) -> dict[str, Any]:
@@ -170,7 +149,7 @@ class HumanAttention:
                     record = self._record(task, one, looks, told)
                     kind = self._sheet_kind(one, told)
                     if told is not None and looks.maps and kind and drawn_sheets[kind] < self.shown:
-                        figure = self._sheet(task, one, looks, told)
+                        figure = self._sheet(task, one, looks, people.label, told)
                         save(figure, folder / "figures" / f"{kind}_{one.question.id}.png")
                         drawn_sheets[kind] += 1
                         record["sheet"] = kind
@@ -213,6 +192,7 @@ class HumanAttention:
         about = {
             "question_id": one.question.id,
             "image_id": one.image.id,
+            "question": one.question.text,
             "correct": told.predicted == one.right,
             "confidence": told.confidence,
             "people": len(human),
@@ -226,15 +206,15 @@ class HumanAttention:
         ]
         return record | {"weights": weights.tolist(), "rows": rows}
 
-    def _compared(
-        self, one: Asked, human: Array, told: Told
-    ) -> dict[tuple[str, str | None], dict[str, float]]:
+    def _compared(self, one: Asked, human: Array, told: Told) -> dict[tuple[str, str | None], dict[str, float]]:
         """(method, target) → similarity with people, averaged over these."""
         side = told.pixels.shape[-1]
         noise = np.random.default_rng([self.seed, one.question.id]).random((1, side, side))
         targets = (RIGHT, PREDICTED)
         maps: dict[tuple[str, str | None], Array] = {
-            (name, target): line for name, lines in told.maps.items() for target, line in zip(targets, lines, strict=False)
+            (name, target): line
+            for name, lines in told.maps.items()
+            for target, line in zip(targets, lines, strict=False)
         }
         maps |= {(CENTRE, None): centre_prior(self.size), (RANDOM, None): noise[0]}
         stacked = np.concatenate([squared(line, self.size) for line in maps.values()])
@@ -249,13 +229,13 @@ class HumanAttention:
             found[PEOPLE, None] = {name: float(values[others].mean()) for name, values in among.items()}
         return found
 
-    def _sheet(self, task: Answering, one: Asked, looks: Looks, told: Told) -> Figure:
+    def _sheet(self, task: Answering, one: Asked, looks: Looks, label: str, told: Told) -> Figure:
         names = [f"right: {task.answers.answers[one.right]}"]
         if told.predicted != one.right:
             names.append(f"said: {task.answers.answers[told.predicted]}")
         image = task.model.encoder.preprocessing.inverse(told.pixels).permute(1, 2, 0).cpu().numpy()
         people = np.concatenate([squared(looked, self.size) for looked in looks.maps]).mean(0)
-        return attention_sheet(image, names, people, told.maps)
+        return attention_sheet(image, names, {label: people}, told.maps)
 
     def _sheet_kind(self, one: Asked, told: Told | None) -> str | None:
         if told is not None and told.predicted != one.right and told.confidence > self.high:
@@ -263,59 +243,3 @@ class HumanAttention:
         if told is not None and told.predicted == one.right and told.confidence < self.low:
             return "unsure_correct"
         return None
-
-
-def explain(
-    task: Answering, data: QuestionData, group: Sequence[Asked], pixels: Tensor, methods: Mapping[str, Method]
-) -> list[Told]:
-    """What the model answers to Q questions about pixels (Q, 3, H, W), and each method's maps of the answers."""
-    lines = [question_tokens(one.question.text, task.vocabulary)[: data.max_words] for one in group]
-    tokens = pad_sequence([torch.tensor(line) for line in lines], True, PAD).to(task.device)
-    ids = torch.tensor([[one.question.id] for one in group])
-    batch = QuestionBatch(
-        torch.tensor([one.image.id for one in group]),
-        ids,
-        tokens[:, None],
-        torch.full((len(group), 1, 1), -1),
-        images=pixels.to(task.device),
-    )
-    with torch.no_grad():
-        p, best = task.model(tokens, task.model.features(batch)).float().softmax(1).max(1)
-    right = torch.tensor([one.right for one in group]).to(best)
-    asked = torch.stack([right, best], 1)[:, : 1 if bool((right == best).all()) else 2]
-    found = attribute_all(methods, task.model, batch, Answers(tokens, asked))
-    maps = {name: _magnitude(name, explanation.pixels) for name, explanation in found.items()}
-    return [
-        Told(predicted, sure, pixels[i], {name: v[i, : 1 if predicted == group[i].right else 2] for name, v in maps.items()})
-        for i, (predicted, sure) in enumerate(zip(best.tolist(), p.tolist(), strict=True))
-    ]
-
-
-def _magnitude(name: str, pixels: Tensor | None) -> Array:
-    """(Q, T, H, W): the largest |value| of the channels."""
-    if pixels is None:
-        raise UserError(f"{name} has no map of the pixels: leave it out with study.methods.{name}=null")
-    found: Array = pixels.detach().abs().amax(2).float().cpu().numpy()
-    return found
-
-
-def digest(model: torch.nn.Module) -> str:
-    """What tells a model's weights from all others."""
-    found = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        found.update(name.encode())
-        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()[:16]
-
-
-def described(value: Any) -> Any:
-    """An object's class and settings as plain containers."""
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): described(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [described(part) for part in value]
-    if isinstance(value, type) or callable(value) and hasattr(value, "__qualname__"):
-        return value.__qualname__
-    return {"class": type(value).__qualname__, **{k: described(v) for k, v in getattr(value, "__dict__", {}).items()}}

@@ -1,10 +1,13 @@
 """What a long study has finished: a line of JSON for each piece, so that a killed run goes on where it was."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from src.errors import UserError
 
@@ -56,3 +59,25 @@ class Ledger:
         with self.path.open("a") as file:
             file.write(line + "\n")
         self.records.append(json.loads(line))
+
+
+def digest(model: torch.nn.Module) -> str:
+    """What tells a model's weights from all others."""
+    found = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        found.update(name.encode())
+        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+def described(value: Any) -> Any:
+    """An object's class and settings as plain containers."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): described(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [described(part) for part in value]
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
+        return value.__qualname__
+    return {"class": type(value).__qualname__, **{k: described(v) for k, v in getattr(value, "__dict__", {}).items()}}

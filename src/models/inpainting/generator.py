@@ -17,6 +17,10 @@ from src.models.inpainting.gated_convolution import LAYOUT, GatedConvolution, Ga
 MULTIPLE = 8
 """Sides of the images inside the generator: two halvings, and one more in the attention."""
 
+PIXELS = 2**15
+"""Of the images that a processor completes at once: more leave its caches, and eight objects of a photo take 1.5
+times as long in one batch as one by one. An accelerator gets all of them."""
+
 Widths = tuple[int, int, int]
 
 
@@ -97,7 +101,7 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def complete(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Images of any size with their holes filled; all other pixels come back as they were.
+        """Images of any size and number with their holes filled; all other pixels come back as they were.
 
         Args:
             images: (B, 3, H, W) in [−1, 1].
@@ -108,7 +112,9 @@ class Generator(nn.Module):
         holes = _checked(images, masks)
         if not bool(holes.any()):
             return images.clone()
-        fine = self.forward(images, holes).fine
+        at_once = max(1, PIXELS // holes[0].numel()) if images.device.type == "cpu" else len(images)
+        parts = zip(images.split(at_once), holes.split(at_once), strict=True)
+        fine = torch.cat([self.forward(*part).fine for part in parts])
         return torch.where(holes.bool(), fine.to(images), images)
 
 

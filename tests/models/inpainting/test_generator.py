@@ -86,7 +86,9 @@ def test_a_multiple_of_eight_needs_no_padding() -> None:
     torch.testing.assert_close(generator.complete(images, masks), generator(images, masks).completed)
 
 
-def test_together_as_one_by_one() -> None:
+@pytest.mark.parametrize("pixels", [1, 2 * 24 * 24, 10**6])
+def test_together_as_one_by_one(pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.models.inpainting.generator.PIXELS", pixels)
     images, masks = pictures(3, 24, 24)
     masks[1] = masks[1].flip(-1)
     generator = tiny()
