@@ -93,7 +93,8 @@ class InpaintingMetrics(Callback):
         if self.lpips is not None:
             scores |= self.lpips(completed, truth)
         self._note(dataloader_idx, batch, scores)
-        self._note(dataloader_idx, batch, self._biharmonic(dataloader_idx, truth, batch.masks))
+        share = -(-self.biharmonic // trainer.world_size)  # of each process
+        self._note(dataloader_idx, batch, self._biharmonic(dataloader_idx, truth, batch.masks, share))
         if self.features is not None:
             compared = torch.stack([self.features.to(truth.device)(x) for x in (truth, completed)], 1).cpu()
             self._features[dataloader_idx].update(zip(batch.image_ids.tolist(), compared, strict=True))
@@ -104,9 +105,8 @@ class InpaintingMetrics(Callback):
             for image_id, value in zip(batch.image_ids.tolist(), values.tolist(), strict=False):
                 self._records[which].setdefault(image_id, {})[name] = value
 
-    def _biharmonic(self, which: int, truth: Tensor, masks: Tensor) -> dict[str, Tensor]:
-        done = sum("L1_hole_biharmonic" in record for record in self._records[which].values())
-        left = self.biharmonic - done
+    def _biharmonic(self, which: int, truth: Tensor, masks: Tensor, wanted: int) -> dict[str, Tensor]:
+        left = wanted - sum("L1_hole_biharmonic" in record for record in self._records[which].values())
         if left <= 0:
             return {}
         truth, masks = truth[:left], masks[:left]

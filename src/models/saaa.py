@@ -104,7 +104,7 @@ class SAAA(Explainable):
         question = self._remember(embedded)
         images, width = len(sight), sight.keys.shape[2]
         query = self.query(self.dropout(question)).view(images, -1, 1, width)
-        scores = self.score(self.dropout((sight.keys.unsqueeze(1) + query).relu()))
+        scores = self.score(self.dropout((sight.keys.unsqueeze(1) + query).relu_()))
         if sight.mask is not None:
             scores = scores.masked_fill(~sight.mask[:, None, :, None], float("-inf"))
         return Look(gate(scores.softmax(2)).flatten(0, 1).transpose(1, 2), question)

@@ -32,7 +32,7 @@ class Module:
         self.logged |= values
 
 
-TRAINER = SimpleNamespace(is_global_zero=True, datamodule=SimpleNamespace(evaluated="test"))
+TRAINER = SimpleNamespace(is_global_zero=True, world_size=1, datamodule=SimpleNamespace(evaluated="test"))
 
 
 def batch(ids: list[int], share: int = 4) -> tuple[InpaintingBatch, dict[str, Any]]:
