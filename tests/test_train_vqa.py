@@ -137,7 +137,7 @@ def test_the_encoder_starts_from_a_captioner(finished: Path, places: list[str], 
     encoder = [name for name in ours if name.startswith("model.encoder.")]
     assert encoder and all(torch.equal(ours[n], theirs["captioner" + n.removeprefix("model")]) for n in encoder)
     other = run_door("train", *settings, f"encoder_ckpt={best}", "encoder.widths=[4, 8, 8, 16]")
-    assert "is not how this model begins" in other.error
+    assert "does not fit this model" in other.error
 
 
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(places: list[str], tmp_path: Path) -> None:
