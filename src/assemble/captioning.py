@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.assemble.caption_subject import CaptionSubject
 from src.assemble.features import attach
+from src.assemble.own_data import with_own_data
 from src.checkpoint import Checkpoint, fit_weights, read_checkpoint, require_own_targets, require_vocabulary
 from src.data.datamodule import CaptionData
 from src.errors import UserError
@@ -75,14 +76,8 @@ def build_subject(config: DictConfig) -> CaptionSubject:
 
 def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
     """`config` with the run's own data and decoding wherever it says nothing or null."""
-    merged = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
-    assert isinstance(merged, DictConfig)
+    merged = with_own_data(config, own)
     merged.decoding = config.get("decoding") or own["decoding"]
-    if "_target_" not in config.data:
-        given = {name: value for name, value in config.data.items() if value is not None}
-        merged.data = OmegaConf.merge(own["data"], given)
-        if "root" in given and "root" in merged.data.source:
-            merged.data.source.root = given["root"]
     return merged
 
 

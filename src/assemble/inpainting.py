@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from src.assemble.own_data import with_own_data
 from src.checkpoint import Weights, fit_weights, read_weights, require_own_targets
 from src.data.inpainting import uncentred
 from src.data.inpainting_datamodule import InpaintingData
@@ -102,16 +103,7 @@ class TrainedInpainter:
 
 def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
     """`config` with the run's own data wherever it says nothing or null, and with callbacks that fit the task."""
-    merged = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
-    assert isinstance(merged, DictConfig)
-    if "_target_" not in config.data:
-        given = {name: value for name, value in config.data.items() if value is not None}
-        unknown = sorted(name for name in given if str(name) not in own["data"])
-        if unknown:
-            raise UserError(f"the data of this checkpoint have no {unknown[0]}: leave data.{unknown[0]} out")
-        merged.data = OmegaConf.merge(own["data"], given)
-        if "root" in given and "root" in merged.data.source:
-            merged.data.source.root = given["root"]
+    merged = with_own_data(config, own)
     if HydraConfig.get().runtime.choices["callbacks"] == "evaluation":
         merged.callbacks = OmegaConf.load(Path(CONF) / "callbacks" / "inpainting_evaluation.yaml")
     merged.metrics = merged.decoding = None  # those of captions

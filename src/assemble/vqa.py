@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from src.assemble.features import attach
+from src.assemble.own_data import with_own_data
 from src.assemble.question_subject import QuestionSubject
 from src.checkpoint import (
     Checkpoint,
@@ -88,13 +89,7 @@ def build_subject(config: DictConfig) -> QuestionSubject:
 
 def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
     """`config` with the run's own data wherever it says nothing or null, and with what scores answers."""
-    merged = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
-    assert isinstance(merged, DictConfig)
-    if "_target_" not in config.data:
-        given = {name: value for name, value in config.data.items() if value is not None}
-        merged.data = OmegaConf.merge(own["data"], given)
-        if "root" in given and "root" in merged.data.source:
-            merged.data.source.root = given["root"]
+    merged = with_own_data(config, own)
     merged.callbacks = OmegaConf.load(Path(CONF) / "callbacks" / "vqa_evaluation.yaml")
     merged.metrics = merged.decoding = None  # those of captions
     return merged
