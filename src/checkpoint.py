@@ -24,6 +24,8 @@ T = TypeVar("T")
 TRUST = "WHYSAID_TRUST_CHECKPOINTS"
 """The environment variable that, set to 1, lets checkpoints run the code that they hold."""
 
+_NOT_OURS = "give a checkpoint that `python -m src.train` of this project wrote"
+
 log = logging.getLogger(__name__)
 
 
@@ -37,6 +39,13 @@ class Weights:
     path: Path
     config: dict[str, Any]
     weights: dict[str, Tensor]
+
+    def parts(self, *names: str) -> dict[str, Any]:
+        """Name → that part of the configuration; UserError where there is none: no run of this project wrote it."""
+        lacking = [name for name in names if not isinstance(self.config.get(name), Mapping)]
+        if lacking:
+            raise UserError(f"{self.path} has a configuration without {lacking[0]}: {_NOT_OURS}")
+        return {name: self.config[name] for name in names}
 
 
 @dataclass
@@ -101,6 +110,14 @@ def _read(path: str | Path, kind: str, contents: Callable[[Mapping[str, Any]], T
 def stored_config(path: str | Path) -> dict[str, Any]:
     """The resolved configuration of the run that a checkpoint comes from."""
     return _read(path, "model", lambda raw: dict(raw["config"]))
+
+
+def stored_assembly(path: str | Path) -> str:
+    """Name of the module that puts a checkpoint's model together; UserError where the checkpoint does not say."""
+    name = stored_config(path).get("assemble")
+    if not isinstance(name, str):
+        raise UserError(f"{path} does not say of which task it is (`assemble` in its configuration): {_NOT_OURS}")
+    return name
 
 
 def stored_answers(path: str | Path) -> AnswerVocabulary:

@@ -10,8 +10,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from src.assemble import assembly
-from src.checkpoint import stored_config
+from src.assemble import stored_builder
 from src.door import close, close_loggers, door, finish, resolved, run_dir, save_config, start_loggers
 from src.studies.outcome import Outcome, Study
 
@@ -25,7 +24,7 @@ def main(config: DictConfig) -> None:
     folder = run_dir()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     first = config.ckpt if isinstance(config.ckpt, str) else config.ckpt[0]
-    task, data, merged = assembly(stored_config(first)["assemble"]).build_evaluation(config)
+    task, data, merged = stored_builder(first, "build_evaluation")(config)
     save_config(resolved(merged), folder)
     if config.get("study"):
         run_study(instantiate(merged.study), task, data, merged, folder)

@@ -9,12 +9,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from src.assemble import assembly
+from src.assemble import stored_builder
 from src.assemble.caption_subject import CaptionSubject
 from src.assemble.subject import Subject
 from src.attribution.sentence import explain_sentence
 from src.attribution.together import chosen
-from src.checkpoint import stored_config
 from src.data.images import load_image
 from src.data.instances import annotated_objects
 from src.door import door, resolved, run_dir, save_config
@@ -30,7 +29,7 @@ def main(config: DictConfig) -> None:
     folder = run_dir()
     pl.seed_everything(config.seed, verbose=False)
     paths = photos(Path(config.image))
-    subject: Subject = assembly(stored_config(config.ckpt)["assemble"]).build_subject(config)
+    subject: Subject = stored_builder(config.ckpt, "build_subject")(config)
     methods = chosen(config.get("attribution"), HydraConfig.get().runtime.choices.get("attribution", ""))
     importance: Importance | None = instantiate(config.counterfactual) if config.importance else None
     save_config(resolved(config), folder)

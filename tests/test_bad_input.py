@@ -67,8 +67,8 @@ def test_a_truncated_picture_is_replaced_and_named(world: Path, tmp_path: Path, 
 def test_too_many_truncated_pictures(world: Path, tmp_path: Path, features: bool) -> None:
     broken = pictures(world)[5]
     truncate(broken)
-    error = train(tmp_path, f"task.tune_encoder={not features}").error  # more than 1 % of the images seen so far
-    assert f"1 of {80 if features else 64} images cannot be read, more than data.max_broken=0.01" in error
+    error = train(tmp_path, f"task.tune_encoder={not features}").error
+    assert "1 of 80 images cannot be read, more than data.max_broken=0.01" in error
     assert f"the first is {broken}" in error
     assert not (tmp_path / "outputs" / "metrics.json").exists()
 
@@ -225,7 +225,7 @@ def test_a_constant_that_is_none_of_the_projects(checkpoint: Path, tmp_path: Pat
         (["experiment=gridtd_nowhere"], "experiment/gridtd_nowhere"),
         (["seeed=1"], "seeed"),
         (["model.hidden=1"], "hidden"),
-        (["model=lstm"], "Available options in 'model': adaptive aoa gridtd soft"),
+        (["model=lstm"], "Available options in 'model': adaptive aoa deepfill gridtd saaa soft"),
         (["scheduler=null"], "Config group override must be a string or a list"),
         (["model.hidden_dim=[1"], "no viable alternative at input '[1'"),
         (["data.root"], "data.root"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import wandb
 from wandb.proto.wandb_internal_pb2 import Record
 
 HEAD, BLOCK = 7, 32 * 1024
@@ -17,7 +18,11 @@ WHOLE, FIRST, LAST = 1, 2, 4
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """The records of a `.wandb` file, in the order in which they were written."""
+    """The records of a `.wandb` file, in the order in which they were written.
+
+    Ends W&B's service first: a run that has finished may still have all of its records in there.
+    """
+    wandb.teardown()
     data, at, parts = path.read_bytes(), HEAD, b""
     assert data.startswith(b":W&B"), f"{path} is no .wandb file"
     while at + HEAD <= len(data):

@@ -84,7 +84,7 @@ def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
 def load_captioner(path: str) -> tuple[Captioner, Checkpoint]:
     """The captioner of a checkpoint, in evaluation mode, built from the configuration stored in it."""
     checkpoint = read_checkpoint(path)
-    used = {name: checkpoint.config[name] for name in ("encoder", "model", "data", "decoding")}
+    used = checkpoint.parts("encoder", "model", "data", "decoding")
     require_own_targets(used, checkpoint)
     stored = OmegaConf.create(used)
     if "weights" in stored.encoder:

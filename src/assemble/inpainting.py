@@ -67,9 +67,9 @@ def build_evaluation(config: DictConfig) -> tuple[Completer, InpaintingData, Dic
 def load_generator(path: str) -> tuple[Generator, Weights]:
     """The averaged generator of a checkpoint, in evaluation mode, built from the configuration stored in it."""
     checkpoint = read_weights(path, AVERAGED, "generator")
-    used = {"model": checkpoint.config["model"]["generator"], "data": checkpoint.config["data"]}
+    used = checkpoint.parts("model", "data")
     require_own_targets(used, checkpoint)
-    generator: Generator = instantiate(OmegaConf.create(used["model"]))
+    generator: Generator = instantiate(OmegaConf.create(used["model"]["generator"]))
     fit_weights(generator, checkpoint)
     return generator.eval(), checkpoint
 

@@ -99,7 +99,7 @@ def load_answering(path: str) -> tuple[SAAA, Checkpoint, AnswerVocabulary]:
     """The model of a checkpoint, in evaluation mode, built from the configuration stored in it, and its answers."""
     checkpoint = read_checkpoint(path, MODULE)
     answers = stored_answers(path)
-    require_own_targets({name: checkpoint.config[name] for name in ("encoder", "model", "data")}, checkpoint)
+    require_own_targets(checkpoint.parts("encoder", "model", "data"), checkpoint)
     encoder = _encoder(OmegaConf.create(checkpoint.config), from_elsewhere=True)
     make = instantiate(OmegaConf.create(checkpoint.config["model"]))
     model: SAAA = make(encoder=encoder, vocab_size=len(checkpoint.vocabulary), answers=len(answers))

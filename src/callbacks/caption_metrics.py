@@ -105,7 +105,8 @@ def scored(trainer: pl.Trainer) -> CaptionMetrics:
         if isinstance(callback, CaptionMetrics):
             return callback
     raise UserError(
-        "callbacks.captions and callbacks.hallucination show what callbacks.metrics scores: keep it, or set both to null"
+        "callbacks.captions and callbacks.hallucination show what callbacks.metrics scores: "
+        "keep it, or set both to null"
     )
 
 

@@ -17,6 +17,17 @@ def test_contract(widths, size, grid):
     check_contract(encoder)
 
 
+@pytest.mark.parametrize(("dilations", "sees"), [((), 38), ((2,), 70), ((1, 2), 86)])
+def test_dilations_let_a_region_see_further(dilations, sees):
+    torch.manual_seed(0)
+    encoder = ScenesCNN((4, 4, 4, 4), 160, dilations).eval()
+    assert encoder.grid == (20, 20) and len(encoder(torch.zeros(1, 3, 160, 160)).values[0]) == 400
+    images = torch.randn(1, 3, 160, 160, requires_grad=True)
+    encoder(images).values[0, 10 * 20 + 10].sum().backward()
+    rows = images.grad.abs().sum((0, 1, 3)).nonzero().flatten()
+    assert sees - 16 < rows.max() - rows.min() + 1 <= sees  # pools pass one pixel of four
+
+
 def test_grid_is_row_major():
     torch.manual_seed(0)
     check_grid_order(ScenesCNN())
