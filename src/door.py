@@ -29,7 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from yaml import YAMLError
 
 from src import run_directory, slurm
@@ -265,10 +265,12 @@ def metrics_table(metrics: Mapping[str, float]) -> Table:
     cells: dict[str, dict[str, float]] = {}
     for name, value in metrics.items():
         metric, baseline = re.fullmatch(rf"(.+?)(?:_({'|'.join(BASELINES)}))?", name).groups()  # type: ignore[union-attr]
+        if metric not in metrics:
+            metric, baseline = name, None
         if not name.startswith(("train/", "lr-")):
             cells.setdefault(metric, {})[baseline or ""] = value
     baselines = [name for name in BASELINES if any(name in row for row in cells.values())]
-    table = Table("metric", "value", *(BASELINES[name] for name in baselines))
+    table = Table(Column("metric", overflow="fold"), "value", *(BASELINES[name] for name in baselines))
     for metric, row in sorted(cells.items()):
         table.add_row(metric, *(f"{row[c]:.4f}" if c in row else "" for c in ("", *baselines)))
     return table

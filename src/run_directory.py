@@ -4,6 +4,7 @@
 <output>/<task_name>/slurm-4711                   a SLURM job, over all its requeues; `.1` … its later `srun`s
 <output>/<task_name>/multirun/slurm-4711/3        task 3 of a SLURM array, which is a sweep
 <output>/<task_name>/multirun/<as the first>/3    job 3 of a Hydra sweep
+<output>/<task_name>/multirun/<study>/<as the first>/3    job 3 of a sweep that seeks for an Optuna study
 """
 
 from datetime import datetime
@@ -33,8 +34,14 @@ def result_directory(parent: str) -> str:
     return run_directory(parent) if slurm.processes() > 1 else fresh(parent)
 
 
-def sweep_directory(parent: str) -> str:
-    """A new directory for a sweep under `parent`: a SLURM job that is requeued sweeps anew."""
+def sweep_directory(parent: str, study: str | None = None) -> str:
+    """A new directory for a sweep under `parent`: a SLURM job that is requeued sweeps anew.
+
+    Args:
+        parent: of the sweeps of a door.
+        study: name of the study whose trials are sought; those of all its sweeps lie in one directory below `parent`.
+    """
+    parent = str(Path(parent, study)) if study else parent
     job, again = slurm.job_id(), slurm.restarts()
     if job is None:
         return fresh(parent)

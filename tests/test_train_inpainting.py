@@ -114,6 +114,21 @@ def test_killed_and_continued(
     torch.testing.assert_close(load(folder)["optimizer_states"], load(whole)["optimizer_states"], atol=0, rtol=0)
 
 
+def test_two_processes_train_what_one_does(places: list[str], tmp_path: Path) -> None:
+    """Four pictures to each of two processes, or eight to one: the same steps of both models and of the average."""
+    settings = [*SCENES, *places, "trainer.max_epochs=1", "test=false", "callbacks.samples=null"]
+    settings += ["~optimizer.betas", "optimizer._target_=torch.optim.SGD", "optimizer.lr=0.01"]
+    alone, together = (
+        load(run_door("train", *settings, f"hydra.run.dir={tmp_path}/{name}", *more).folder)
+        for name, more in (
+            ("alone", ["data.batch_size=8"]),
+            ("together", ["data.batch_size=4", "trainer=ddp_cpu", "trainer.strategy=ddp_fork_find_unused_parameters_true"]),
+        )
+    )
+    assert alone["global_step"] == together["global_step"] == 6
+    torch.testing.assert_close(together["state_dict"], alone["state_dict"], atol=1e-5, rtol=1e-4)
+
+
 def test_evaluation_repeats_the_test(whole: Path, places: list[str]) -> None:
     given = [f"ckpt={whole}/checkpoints/best.ckpt", "logger=none", "+trainer.enable_progress_bar=false", *places]
     kept = ["~metrics", "callbacks=inpainting_evaluation", *SMALL[6:10]]

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from src.figures.attention_shift import attention_shift
 from src.figures.comparison import comparison
 from src.figures.importance_sheet import Parted, importance_sheet
 from src.figures.word_matrix import word_matrix
@@ -59,7 +60,8 @@ class Explained:
 
 def draw(explained: Explained, same_range: bool = False) -> dict[str, Figure]:
     """Name → figure: a strip for each method, `words` where some method says anything of words, and `methods`, the
-    comparison, where there are several beside attention; `importance` where objects were taken out."""
+    comparison, where there are several beside attention; where objects were taken out, `importance` and
+    `importance_attention`."""
     figures = {}
     for name, maps in explained.maps.items():
         figures[name] = word_strip(
@@ -80,6 +82,8 @@ def draw(explained: Explained, same_range: bool = False) -> dict[str, Figure]:
         figures["methods"] = comparison(explained.image, explained.said, named, signed, same_range)
     if explained.parted is not None and explained.parted.removed:
         figures["importance"] = importance_sheet([explained.parted])
+        if explained.parted.attention is not None:
+            figures["importance_attention"] = attention_shift([explained.parted])
     return figures
 
 

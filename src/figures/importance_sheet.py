@@ -16,7 +16,7 @@ from skimage.segmentation import find_boundaries
 from src.figures.canvas import GREY, add_picture, blank
 from src.figures.colour_bar import FOOT, colour_bar
 from src.figures.overlay import overlay
-from src.figures.text import fit, line_height, put, put_lines, wrap
+from src.figures.text import POINTS, fit, line_height, put, put_lines, wrap
 
 Array = NDArray[np.floating]
 
@@ -38,7 +38,8 @@ class Part:
 
     name: of its category. mask: (H, W) bool. importance: ≥ 0, or None where it was left in. skipped: why it was.
     picture: (H, W, 3) in [0, 1] without it. words: what is then said. drop: log-probability that the photo's own
-    caption lost, nats.
+    caption lost, nats. attention: (h, w) ≥ 0 where these words look together, or None. moved: how far attention moved,
+    in [0, 1], of the words that stayed and of all together, or None each.
     """
 
     name: str
@@ -48,27 +49,35 @@ class Part:
     picture: Array | None = None
     words: Sequence[str] = ()
     drop: float = 0.0
+    attention: Array | None = None
+    moved: tuple[float | None, float | None] = (None, None)
 
 
 @dataclass(frozen=True)
 class Parted:
-    """A photo (H, W, 3) in [0, 1], the words said of it, and its objects."""
+    """A photo (H, W, 3) in [0, 1], the words said of it, its objects, and (h, w) ≥ 0 where the words look together."""
 
     image: Array
     said: Sequence[str]
     parts: Sequence[Part]
+    attention: Array | None = None
 
     @property
     def removed(self) -> list[Part]:
         """The objects that were taken out, the most important first."""
         return sorted((part for part in self.parts if part.importance is not None), key=_importance, reverse=True)
 
+    @property
+    def ordered(self) -> list[Part]:
+        """All objects, those that were taken out first."""
+        return [*self.removed, *(part for part in self.parts if part.importance is None)]
+
 
 def importance_sheet(photos: Sequence[Parted]) -> Figure:
     """A row for each photo (or more, where it has many objects): shaded, then without A, without B …; words that the
     photo's own caption lacks are red. One colour range for all; at least one photo."""
     limit = max((_importance(part) for photo in photos for part in photo.removed), default=0.0) or 1.0
-    rows = [_Row(photo, photo.removed[i : i + PANELS - 1], i) for photo in photos for i in _starts(photo)]
+    rows = [_Row(photo, photo.removed[i : i + PANELS - 1], i) for photo in photos for i in starts(photo)]
     heights = [row.height for row in rows]
     columns = max(3, *(len(row.parts) + 1 for row in rows))  # the legend needs as much
     height = MARGIN + sum(heights) + GAP * len(rows) + FOOT
@@ -119,15 +128,17 @@ class _Row:
             assert part.picture is not None
             left = MARGIN + column * (PANEL + GAP)
             add_picture(figure, part.picture, left, top, PANEL)
-            head = f"{_letter(self.first + column - 1)}  without {part.name}: {_importance(part):.2f}"
+            head = f"{letter_of(self.first + column - 1)}  without {part.name}: {_importance(part):.2f}"
             self._text(figure, left, top, head, part.words, [word not in said for word in part.words])
 
     def _draw_photo(self, figure: Figure, top: float, limit: float) -> None:
         removed = self.photo.removed
         axes = add_picture(figure, shaded(self.photo.image, removed, limit), MARGIN, top, PANEL)
+        edge = NAME / POINTS / PANEL * self.photo.image.shape[1] / 2  # half a letter, so that it stays inside
         for number, part in enumerate(removed):
             y, x = (float(np.median(places)) for places in np.nonzero(part.mask))
-            letter = axes.text(x, y, _letter(number), fontsize=NAME, weight="bold", ha="center", va="center")
+            y, x = np.clip((y, x), edge, np.array(part.mask.shape) - 1 - edge)
+            letter = axes.text(x, y, letter_of(number), fontsize=NAME, weight="bold", ha="center", va="center")
             letter.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
         skipped = len(self.photo.parts) - len(removed)
         head = "the photo" + (f" ({skipped} object{'s' if skipped > 1 else ''} left in)" if skipped else "")
@@ -146,7 +157,8 @@ def _importance(part: Part) -> float:
     return part.importance or 0.0
 
 
-def _letter(number: int) -> str:
+def letter_of(number: int) -> str:
+    """By which an object is known in all figures of its photo: A, B … Z, 27 …"""
     return ascii_uppercase[number] if number < len(ascii_uppercase) else str(number + 1)
 
 
@@ -154,5 +166,6 @@ def _lines(words: Sequence[str]) -> list[list[str]]:
     return wrap(list(words), SAID, 0.9 * PANEL)  # bold words are wider
 
 
-def _starts(photo: Parted) -> range:
+def starts(photo: Parted) -> range:
+    """Number of the first object of each of the photo's rows."""
     return range(0, max(1, len(photo.removed)), PANELS - 1)

@@ -94,7 +94,8 @@ def _text(name: str, size: tuple[int, int], explained: Explained) -> dict[str, A
         "sentinel": None if explained.sentinel is None else [_rounded(value) for value in explained.sentinel],
         "methods": methods,
         "remark": explained.remark,
-        "parts": [] if explained.parted is None else [_part(part) for part in explained.parted.parts],
+        "parts": None if explained.parted is None else [_part(part) for part in explained.parted.ordered],
+        "weighed": None if explained.parted is None else " ".join(explained.parted.said),
     }
 
 
@@ -106,6 +107,7 @@ def _part(part: Part) -> dict[str, Any]:
         "skipped": part.skipped,
         "said": " ".join(part.words),
         "drop": _rounded(part.drop),
+        "moved": None if part.moved[1] is None else _rounded(part.moved[1]),
     }
 
 
@@ -122,14 +124,15 @@ def _without(parted: Parted | None, tile: tuple[int, int]) -> dict[str, Any]:
     object i; where two lie over one another, the smaller one."""
     if parted is None:
         return {}
+    parts = parted.ordered
     pictures = [
         None if part.picture is None else _uri(Image.fromarray(np.uint8(part.picture * 255 + 0.5)), "JPEG", quality=85)
-        for part in parted.parts
+        for part in parts
     ]
     where = np.zeros(parted.image.shape[:2], np.uint8)
-    for i in sorted(range(min(len(pictures), 255)), key=lambda i: -parted.parts[i].mask.sum()):
+    for i in sorted(range(min(len(pictures), 255)), key=lambda i: -parts[i].mask.sum()):
         if pictures[i] is not None:
-            where[parted.parts[i].mask] = i + 1
+            where[parts[i].mask] = i + 1
     outline = Image.fromarray(where).resize(tile, Image.Resampling.NEAREST)
     return {"without": pictures, "outline": _uri(outline, "PNG", optimize=True)}
 

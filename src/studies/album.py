@@ -20,7 +20,8 @@ from src.figures.explained import Explained, draw
 from src.figures.overlay import soften
 from src.figures.report import Report
 from src.studies.importance import WeighedPhoto
-from src.studies.parted import parted, records
+from src.studies.outcome import Cell, csv_text
+from src.studies.parted import parted, records, table_rows
 
 DRAWN = 320
 """Pixels of the longer side of a photo in a figure."""
@@ -29,9 +30,10 @@ DRAWN = 320
 class Album:
     """Writes one explained photo after another into a run directory.
 
-    `figures/<photo>_<method>.png`, `_words.png`, `_methods.png` and `_importance.png`; `<photo>.npz`: a map (T, H, W)
-    float32 for each method, in the photo's own upright coordinates times `scale`, which is 1 unless the photo is very
-    large; after `finish`, `explanations.json` and `report.html`.
+    `figures/<photo>_<method>.png`, `_words.png`, `_methods.png`, `_importance.png` and `_importance_attention.png`;
+    `<photo>.npz`: a map (T, H, W) float32 for each method, in the photo's own upright coordinates times `scale`, which
+    is 1 unless the photo is very large; after `finish`, `explanations.json`, `report.html` and, where objects were
+    weighed, `importance.csv`, a row for each of them.
 
     Args:
         folder: the run directory.
@@ -47,6 +49,7 @@ class Album:
         self.folder, self.largest_map, self.same_range = folder, largest_map, same_range
         self.records: list[dict[str, Any]] = []
         self.skipped: list[str] = []
+        self._objects: list[dict[str, Cell]] = []
         self._methods: dict[str, None] = {}
         self._report = Report(same_range)
 
@@ -79,6 +82,8 @@ class Album:
         maps: dict[str, Any] = {method: one.maps for method, one in found.items()}
         np.savez_compressed(self.folder / f"{name}.npz", **maps)
         self._report.add(path.name, photo, shown)
+        if weighed is not None:
+            self._objects += [{"image": str(path), **row} for row in table_rows(weighed, weighed.removals)]
         self._methods |= dict.fromkeys(found)
         self.records.append(
             {
@@ -97,12 +102,14 @@ class Album:
         )
 
     def finish(self, checkpoint: Checkpoint) -> None:
-        """Writes explanations.json and report.html."""
+        """Writes explanations.json, report.html and, where there are any, the table of objects."""
         about = {"checkpoint": str(checkpoint.path), "sha256": digest(checkpoint.path), "methods": list(self._methods)}
         content = {**about, "explanations": self.records, "skipped": self.skipped}
         write_whole(self.folder / "explanations.json", json.dumps(content, indent=1) + "\n")
         number = f"{len(self.records)} photo{'s' if len(self.records) != 1 else ''}"
         source = f"{number}, explained by {checkpoint.path} (SHA-256 {about['sha256'][:12]}…)."
+        if self._objects:
+            write_whole(self.folder / "importance.csv", csv_text(self._objects))
         write_whole(self.folder / "report.html", self._report.page(source, self.skipped))
 
     def _unused(self, stem: str) -> str:

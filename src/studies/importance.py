@@ -17,6 +17,7 @@ from src.data.instances import Instance
 from src.data.masks import Mask, dilated, scaled
 from src.errors import UserError
 from src.studies.retold import Told, same_word_distance, summed_distance, tell
+from src.studies.written import explained_captioner
 from src.tasks.writer import Writer
 
 Pixels = NDArray[np.uint8]
@@ -53,6 +54,7 @@ class Change:
     picture: the counterfactual. words: its caption. distance: 1 − cos of the captions' embeddings, in [0, 2].
     drop: log-probability that the original caption lost, in nats; < 0 where it gained. attention_same, attention_sum:
     how far attention moved, in [0, 1]: of words in both captions, and of all words together; None where there are none.
+    attention: (R,) where all words of the caption look together, of sum 1; zeros where it is empty.
     """
 
     picture: Pixels
@@ -61,6 +63,7 @@ class Change:
     drop: float
     attention_same: float | None
     attention_sum: float | None
+    attention: NDArray[np.floating]
 
 
 @dataclass
@@ -81,13 +84,19 @@ class Weighed:
 
 @dataclass
 class WeighedPhoto:
-    """A photo, what is said of it, its objects in the order in which they were given or found, and the inpainter whose
-    pictures are shown."""
+    """A photo, what is said of it, its objects in the order in which they were given or found, the names of the ways
+    to remove them, and the rows and columns of the encoder's regions, None where these have no grid."""
 
     pixels: Pixels
     told: Told
     objects: list[Weighed]
-    inpainter: str
+    removals: list[str]
+    grid: tuple[int, int] | None = None
+
+    @property
+    def inpainter(self) -> str:
+        """Whose pictures are shown."""
+        return self.removals[0]
 
     @property
     def weighed(self) -> list[Weighed]:
@@ -158,7 +167,8 @@ class Importance:
         pixels: Pixels = np.array(photo)
         found = [self._looked_at(one, photo) for one in objects]
         (told,) = tell(task, [photo])
-        weighed = WeighedPhoto(pixels, told, found, next(iter(self.inpainters)))
+        grid = explained_captioner(task).encoder.grid
+        weighed = WeighedPhoto(pixels, told, found, [*self.inpainters, *([TRUE] if truth is not None else [])], grid)
         removed = weighed.weighed
         if removed:
             holes = np.stack([self._hole(one.mask) for one in removed])
@@ -207,6 +217,7 @@ class Importance:
                 before.log_p - told.log_p,
                 same_word_distance(before, told),
                 summed_distance(before, told),
+                told.looked,
             )
 
 

@@ -24,14 +24,15 @@ from src.data.scenes.removed import without
 from src.data.scenes.source import Scenes
 from src.data.stop_words import STOP_WORDS
 from src.errors import UserError
+from src.figures.attention_shift import attention_shift
 from src.figures.bars import bars
 from src.figures.importance_sheet import importance_sheet
 from src.metrics.localisation import mass_accuracy
 from src.models.captioner import Captioner
-from src.studies.importance import TRUE, Importance, Truth, Weighed, WeighedPhoto
+from src.studies.importance import TRUE, Importance, Truth, WeighedPhoto
 from src.studies.maps import Group, HeatMaps
 from src.studies.outcome import Cell, Outcome
-from src.studies.parted import parted
+from src.studies.parted import parted, table_rows
 from src.studies.trust import AREA, Removal, trust_bars, trust_table
 from src.studies.written import Named, drawn, explained_captioner, require_pixels
 from src.tasks.writer import Writer
@@ -130,13 +131,14 @@ class ObjectImportance:
         masses = {name: np.array([mass.get(name, 0.0) for _, _, mass in pairs]) for name in methods}
         area = np.array([one.share for one in objects])
         rows = trust_table(names[0], removals, masses, area, images, self.seed)
-        shown = [parted(one.photo) for one in found]
+        shown = [parted(one.photo) for one in found if one.photo.weighed][: self.shown]
         split = data.evaluated
         return Outcome(
             rows=rows,
             metrics=_metrics(rows, split),
             figures={
-                "": importance_sheet([photo for photo in shown if photo.removed][: self.shown]),
+                "": importance_sheet(shown),
+                "attention": attention_shift(shown),
                 "trust": bars(trust_bars(rows), f"rank correlation with {names[0]}", AREA),
             },
             tables={"objects": [row for one in found for row in self._rows(one, names, methods)]},
@@ -152,28 +154,14 @@ class ObjectImportance:
         """A row for each object, skipped ones too: what was said before and without it, and how far that is."""
         masses = iter(found.masses)
         rows: list[dict[str, Cell]] = []
-        for one in found.photo.objects:
+        for one, row in zip(found.photo.objects, table_rows(found.photo, names), strict=True):
             mass = {} if one.skipped else next(masses)
-            row: dict[str, Cell] = {
-                "image_id": found.image_id,
-                "id": one.instance.id,
-                "object": one.instance.category,
-                "area": one.share,
-                "skipped": one.skipped or None,
-                "caption": " ".join(found.photo.told.words),
-                "log_p": found.photo.told.log_p,
-            }
-            for name in names:
-                row |= _columns(name, one)
-            rows.append(row | {f"mass_{name}": mass.get(name) for name in methods})
+            rows.append(
+                {"image_id": found.image_id, "id": one.instance.id}
+                | row
+                | {f"mass_{name}": mass.get(name) for name in methods}
+            )
         return rows
-
-
-def _columns(name: str, one: Weighed) -> dict[str, Cell]:
-    change = one.changes.get(name)
-    kinds = ("distance", "drop", "attention_same", "attention_sum")
-    values: dict[str, Cell] = {f"{kind}_{name}": getattr(change, kind, None) for kind in kinds}
-    return {f"without_{name}": None if change is None else " ".join(change.words), **values}
 
 
 def _removal(name: str, found: Sequence[Found]) -> Removal:

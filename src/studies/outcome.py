@@ -54,7 +54,7 @@ class Outcome:
         about = {"rows": list(self.rows), "notes": list(self.notes), **tables, **self.details}
         write_whole(folder / f"{name}.json", json.dumps(about, indent=1) + "\n")
         for part, rows in {"": self.rows, **self.tables}.items():
-            write_whole(folder / (f"{name}_{part}.csv" if part else f"{name}.csv"), _csv(rows))
+            write_whole(folder / (f"{name}_{part}.csv" if part else f"{name}.csv"), csv_text(rows))
         for part, figure in self.figures.items():
             save(figure, folder / (f"{name}_{part}.png" if part else f"{name}.png"))
 
@@ -85,7 +85,8 @@ class Outcome:
                         logger.log_table(f"{name}/{part}", list(rows[0]), [list(row.values()) for row in rows])
 
 
-def _csv(rows: Sequence[Mapping[str, Cell]]) -> str:
+def csv_text(rows: Sequence[Mapping[str, Cell]]) -> str:
+    """Rows with the same keys in the same order as a CSV file with a head."""
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()

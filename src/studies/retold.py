@@ -34,6 +34,12 @@ class Told:
     attention: Array
     log_p: float
 
+    @property
+    def looked(self) -> Array:
+        """(R,) where all words look together, of sum 1; zeros where there are none."""
+        found: Array = self.attention.mean(0) if self.words else np.zeros(self.attention.shape[1])
+        return found
+
 
 @torch.no_grad()
 def tell(task: Writer, pictures: Sequence[Image.Image], asked: Tensor | None = None) -> list[Told]:
@@ -72,7 +78,7 @@ def summed_distance(before: Told, after: Told) -> float | None:
     """The same of where all words of a caption look together; None where a caption is empty."""
     if not before.words or not after.words:
         return None
-    return _apart(before.attention.mean(0), after.attention.mean(0))
+    return _apart(before.looked, after.looked)
 
 
 def shared(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from src.data.inpainting import InpaintingBatch
@@ -15,6 +16,7 @@ from src.models.inpainting.discriminator import Discriminator
 from src.models.inpainting.generator import Generator, Inpainted
 from src.objectives.adversarial import Adversarial
 from src.tasks.completer import Completer
+from src.tasks.schedules import scheduled
 
 
 class Inpainting(Completer):
@@ -28,7 +30,8 @@ class Inpainting(Completer):
         objective: gives both losses.
         optimizer: makes an optimiser of parameters; called once for each model.
         discriminator_lr: learning rate of the discriminator; None takes the optimiser's own.
-        scheduler: makes a learning-rate scheduler of an optimiser and the run's `steps`, or None; stepped once a batch.
+        scheduler: makes a learning-rate scheduler of an optimiser, or None; told the run's `steps` if it takes them,
+            and stepped once a batch.
         ema: decay of the generator's moving average a step, in [0, 1); 0 keeps no memory.
         gradient_clip: largest 2-norm of either model's gradient; None does not clip.
         config: the resolved configuration, plain containers, stored in every checkpoint.
@@ -107,7 +110,9 @@ class Inpainting(Completer):
         if self.make_scheduler is None:
             return optimizers
         steps, names = self.trainer.estimated_stepping_batches, ("generator", "discriminator")
-        schedulers = [self.make_scheduler(optimizer, steps=steps) for optimizer in optimizers]
+        schedulers = [scheduled(self.make_scheduler, optimizer, steps) for optimizer in optimizers]
+        if any(isinstance(scheduler, ReduceLROnPlateau) for scheduler in schedulers):
+            raise UserError("the losses of a GAN have no plateau to wait for: choose scheduler=cosine, or ~scheduler")
         return optimizers, [
             {"scheduler": scheduler, "interval": "step", "name": f"lr-{name}"}
             for scheduler, name in zip(schedulers, names, strict=True)

@@ -1,10 +1,18 @@
 """Learning-rate schedules that know how long a run is."""
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+
+
+def scheduled(make: Callable[..., Any], optimizer: Optimizer, steps: int | float) -> Any:
+    """The scheduler that `make` makes of an optimiser, told the run's `steps` if it takes them."""
+    told = {"steps": steps} if "steps" in inspect.signature(make).parameters else {}
+    return make(optimizer, **told)
 
 
 def cosine(

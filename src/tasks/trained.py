@@ -1,6 +1,5 @@
 """What training any model on an encoder has in common: parameter groups, a schedule, a checkpoint."""
 
-import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch.optim import Optimizer
 
 from src.data.vocabulary import Vocabulary
 from src.models.explainable import Explainable
+from src.tasks.schedules import scheduled
 
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 
@@ -75,10 +75,7 @@ class Trained(pl.LightningModule):
 
     def _scheduler(self, optimizer: Optimizer) -> dict[str, Any]:
         assert self.make_scheduler is not None
-        if "steps" in inspect.signature(self.make_scheduler).parameters:
-            scheduler = self.make_scheduler(optimizer, steps=self.trainer.estimated_stepping_batches)
-        else:
-            scheduler = self.make_scheduler(optimizer)
+        scheduler = scheduled(self.make_scheduler, optimizer, self.trainer.estimated_stepping_batches)
         if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             return {"scheduler": scheduler, "interval": "epoch", "monitor": self.monitor, "strict": False}
         return {"scheduler": scheduler, "interval": "step"}

@@ -124,3 +124,38 @@ def test_annotations_of_absurd_size(tmp_path: Path) -> None:
         file.truncate(5 * 2**30)  # a hole: it takes no room
     with pytest.raises(UserError, match="more than any annotation file"):
         read_json(long)
+
+
+def changed(finished: Path, tmp_path: Path, **config: object) -> Path:
+    """A copy of a checkpoint with other values in its configuration; None takes a key out."""
+    content = torch.load(finished / "checkpoints" / "best.ckpt", weights_only=True)
+    content["config"] |= config
+    content["config"] = {key: value for key, value in content["config"].items() if value is not None}
+    torch.save(content, tmp_path / "changed.ckpt")
+    return tmp_path / "changed.ckpt"
+
+
+@pytest.fixture
+def photo(data_dir: Path) -> Path:
+    return next((data_dir / "scenes" / "test2017").iterdir())
+
+
+@pytest.mark.parametrize("door", ["evaluate", "explain"])
+@pytest.mark.parametrize("lacking", ["assemble", "data", "model", "encoder", "decoding"])
+def test_a_checkpoint_of_another_program(
+    finished: Path, photo: Path, places: list[str], tmp_path: Path, door: str, lacking: str
+) -> None:
+    given = [f"ckpt={changed(finished, tmp_path, **{lacking: None})}", *places]
+    error = run_door(door, *given, "logger=none" if door == "evaluate" else f"image={photo}").error
+    assert "changed.ckpt" in error and lacking in error and "give a checkpoint that" in error
+
+
+@pytest.mark.parametrize("name", ["os", "src.assemble.own_data", "src.assemble.nowhere"])
+def test_a_checkpoint_of_another_task(finished: Path, places: list[str], tmp_path: Path, name: str) -> None:
+    ran = run_door("evaluate", f"ckpt={changed(finished, tmp_path, assemble=name)}", *places)
+    assert f"assemble={name} is none of src.assemble.captioning" in ran.error
+
+
+def test_a_generator_says_no_words(finished: Path, photo: Path, places: list[str], tmp_path: Path) -> None:
+    ckpt = changed(finished, tmp_path, assemble="src.assemble.inpainting")
+    assert "is of inpainting, which says no words" in run_door("explain", f"ckpt={ckpt}", f"image={photo}", *places).error

@@ -27,7 +27,7 @@ from src.data.scenes.scene import SPLITS
 from src.data.scenes.world import scene
 from src.errors import UserError
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same parameters draw another world."""
 
 COUNTS = {"train": 6400, "val": 800, "test": 800}
@@ -119,7 +119,7 @@ def _build_split(root: Path, split: str, count: int, seed: int, size: int, worke
     captions = [record for one in drawn for record in one.captions]
     objects = [record for one in drawn for record in one.objects]
     candidates = (question for one in drawn for question in one.questions)
-    chosen = balanced(candidates, QUESTIONS_PER_SCENE * count, f"{seed}/{split}/questions")
+    chosen = balanced(candidates, QUESTIONS_PER_SCENE[split] * count, f"{seed}/{split}/questions")
     asked, answered = records.question_records(chosen)
     annotations, vqa, name = root / "annotations", root / "vqa", f"{split}2017"
     _write_json(annotations / f"captions_{name}.json", records.coco_file(images, captions))

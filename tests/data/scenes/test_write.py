@@ -79,7 +79,7 @@ def test_vqa_files(root: Path):
     answered = json.loads((root / "vqa" / "v2_mscoco_train2017_annotations.json").read_text())["annotations"]
     instances = COCO(root / "annotations" / "instances_train2017.json")
     assert [entry["question_id"] for entry in asked] == [entry["question_id"] for entry in answered]
-    assert len({entry["question_id"] for entry in asked}) == len(asked) == 2 * COUNTS["train"]
+    assert len({entry["question_id"] for entry in asked}) == len(asked) == 6 * COUNTS["train"]
     for question, entry in zip(asked, answered, strict=True):
         assert question["question"].startswith(entry["question_type"])
         assert [answer["answer"] for answer in entry["answers"]] == 10 * [entry["multiple_choice_answer"]]
