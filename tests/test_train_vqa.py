@@ -127,15 +127,19 @@ def test_an_unknown_word_is_passed_over_with_a_warning(ckpt: str, data_dir: Path
     assert explained(odd)[0]["answers"] == explained(plain)[0]["answers"]
 
 
-def test_the_encoder_starts_from_a_captioner(finished: Path, places: list[str], tmp_path: Path) -> None:
+def test_the_encoder_starts_from_a_captioner(
+    finished: Path, places: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     best = finished / "checkpoints" / "best.ckpt"
     frozen = ["task.tune_encoder=false", "data.shift=0", "data.mirror=false"]
     settings = [*SCENES, *places, "test=false", "trainer.max_epochs=1", *frozen]
-    trained(tmp_path / "one", *settings, f"encoder_ckpt={best}")
+    with caplog.at_level("INFO"):
+        trained(tmp_path / "one", *settings, f"encoder_ckpt={best}")
+    assert f"is not in {best} and starts from nothing" in caplog.text  # the dilated block
     theirs = torch.load(best, "cpu", weights_only=True)["state_dict"]
     ours = torch.load(tmp_path / "one/checkpoints/last.ckpt", "cpu", weights_only=True)["state_dict"]
-    encoder = [name for name in ours if name.startswith("model.encoder.")]
-    assert encoder and all(torch.equal(ours[n], theirs["captioner" + n.removeprefix("model")]) for n in encoder)
+    encoder = [name for name in theirs if name.startswith("captioner.encoder.")]
+    assert encoder and all(torch.equal(ours["model" + n.removeprefix("captioner")], theirs[n]) for n in encoder)
     other = run_door("train", *settings, f"encoder_ckpt={best}", "encoder.widths=[4, 8, 8, 16]")
     assert "does not fit this model" in other.error
 
@@ -188,7 +192,7 @@ def test_prepare_describes_the_questions_and_caches_features(places: list[str], 
     ran = run_door("prepare", "data=scenes_vqa", *world, *encoder, *places)
     assert ran.code == 0 and "28 answers" not in ran.err
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ran.out.splitlines() if "│ train" in line]
-    assert rows[0][0] == "train" and rows[0][2:] == ["96", "100.00%"]
+    assert rows[0][0] == "train" and rows[0][2:] == ["288", "100.00%"]
     assert list((data_dir / "cache" / "scenes").glob("features-scenescnn-*"))
 
 

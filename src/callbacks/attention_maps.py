@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from src.attribution.attention import attend
-from src.callbacks.first_images import FirstImages, Strip
+from src.callbacks.first_captions import FirstCaptions
+from src.callbacks.first_images import Strip
 from src.data.batch import CaptionBatch
 from src.figures.word_strip import word_strip
 from src.tasks.captioning import Captioning
 
 
-class AttentionMaps(FirstImages):
+class AttentionMaps(FirstCaptions):
     """Draws the attention of every word of the captions of the first validation images: `val/attention`.
 
     Args:

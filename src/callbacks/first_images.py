@@ -1,7 +1,7 @@
-"""What the callbacks share that draw the captions of the same few validation images."""
+"""What the callbacks share that draw the same few validation images."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
-from torch import Tensor
 
 from src.callbacks.media import log_figures, thumbnails
-from src.data.batch import CaptionBatch
-from src.data.datamodule import CaptionData
-from src.tasks.captioning import Captioning
+from src.tasks.trained import Trained
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +22,11 @@ Strip = Callable[[NDArray[np.floating]], Figure]
 
 
 class FirstImages(Callback):
-    """Draws the first validation images with the captions that were just written: `val/<quantity>`, and
-    `figures/<quantity>_<image id>.png` of the last validation that drew them.
+    """Draws the first validation images as `val/<quantity>`, and `figures/<quantity>_<id>.png` of the last validation
+    that drew them.
 
     Nothing but the first process does any work, and no process waits for a collective call. A subclass supplies
-    `strips`.
+    `drawings`.
 
     Args:
         quantity: what is drawn.
@@ -43,21 +40,25 @@ class FirstImages(Callback):
         self.quantity, self.folder, self.images, self.every_n_epochs = quantity, Path(folder), images, every_n_epochs
         self._due = 0
 
-    def strips(self, pl_module: Captioning, batch: CaptionBatch, captions: Sequence[list[str]]) -> Sequence[Strip]:
-        """A strip for each image of the batch and its words; none where nothing can be drawn."""
+    def drawings(self, trainer: pl.Trainer, pl_module: Any, outputs: Mapping[str, Any], batch: Any) -> "Drawings":
+        """What is drawn of the first `images` images of a batch; empty where nothing can be.
+
+        Args:
+            outputs: what the validation step made of the batch.
+        """
         raise NotImplementedError
 
-    def setup(self, trainer: pl.Trainer, pl_module: Captioning, stage: str) -> None:  # type: ignore[override]
-        if stage == "fit" and trainer.is_global_zero and pl_module.captioner.encoder.grid is None:
-            name = type(pl_module.captioner.encoder).__name__
+    def setup(self, trainer: pl.Trainer, pl_module: Trained, stage: str) -> None:  # type: ignore[override]
+        if stage == "fit" and trainer.is_global_zero and pl_module.encoder.grid is None:
+            name = type(pl_module.encoder).__name__
             log.info("%s is not drawn: the regions of %s have no grid", self.quantity, name)
 
     def on_validation_batch_end(  # type: ignore[override]
         self,
         trainer: pl.Trainer,
-        pl_module: Captioning,
+        pl_module: Trained,
         outputs: Mapping[str, Any],
-        batch: CaptionBatch,
+        batch: Any,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -65,25 +66,18 @@ class FirstImages(Callback):
         if batch_idx or trainer.sanity_checking or (training and trainer.current_epoch < self._due):
             return
         self._due = trainer.current_epoch + self.every_n_epochs
-        if trainer.is_global_zero and pl_module.captioner.encoder.grid is not None:
-            self._draw(trainer, pl_module, outputs["captions"], _first(batch, self.images))
+        if trainer.is_global_zero and pl_module.encoder.grid is not None:
+            self._draw(trainer, self.drawings(trainer, pl_module, outputs, batch))
 
-    def _draw(
-        self, trainer: pl.Trainer, pl_module: Captioning, written: Mapping[int, str], batch: CaptionBatch
-    ) -> None:
-        data: CaptionData = trainer.datamodule  # type: ignore[attr-defined]
-        ids = batch.image_ids.tolist()
-        strips = dict(zip(ids, self.strips(pl_module, batch, [written[i].split() for i in ids]), strict=False))
-        photos = thumbnails((image for image in data.images("val") if image.id in strips), self.images)
-        figures = {f"{self.quantity}_{i}": strips[i](np.asarray(photo) / 255) for i, photo in photos.items()}
+    def _draw(self, trainer: pl.Trainer, drawings: "Drawings") -> None:
+        images = trainer.datamodule.images("val")  # type: ignore[attr-defined]
+        photos = thumbnails((image for image in images if image.id in drawings), self.images)
+        figures = {}
+        for image_id, photo in photos.items():
+            drawn_id, strip = drawings[image_id]
+            figures[f"{self.quantity}_{drawn_id}"] = strip(np.asarray(photo) / 255)
         log_figures(trainer, f"val/{self.quantity}", figures, self.folder)
 
 
-def _first(batch: CaptionBatch, count: int) -> CaptionBatch:
-    """The first images of a batch."""
-
-    def cut(part: Tensor | None) -> Tensor | None:
-        return None if part is None else part[:count]
-
-    regions, mask = cut(batch.regions), cut(batch.mask)
-    return CaptionBatch(batch.image_ids[:count], batch.captions[:count], cut(batch.images), regions, mask)
+Drawings = Mapping[int, tuple[int, Strip]]
+"""Image id → the id that the drawing's file bears, and the strip."""

@@ -7,7 +7,8 @@ from functools import partial
 from src.attribution.method import Method
 from src.attribution.sentence import image_maps, said_tokens
 from src.attribution.targets import Targets
-from src.callbacks.first_images import FirstImages, Strip
+from src.callbacks.first_captions import FirstCaptions
+from src.callbacks.first_images import Strip
 from src.data.batch import CaptionBatch
 from src.errors import UserError
 from src.figures.overlay import soften
@@ -17,7 +18,7 @@ from src.tasks.captioning import Captioning
 log = logging.getLogger(__name__)
 
 
-class HeatMaps(FirstImages):
+class HeatMaps(FirstCaptions):
     """Draws the relevance of the first validation images for the words of their captions: `val/heat_maps`.
 
     It is that of the pixels or, where features stand in for them, that of the encoder's regions. A method that fails is

@@ -9,6 +9,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from src.data.vocabulary import Vocabulary
+from src.models.encoders.encoder import Encoder
 from src.models.explainable import Explainable
 from src.tasks.schedules import scheduled
 
@@ -49,11 +50,16 @@ class Trained(pl.LightningModule):
         # Lightning trains each module in the mode it finds it in, and calls `train` only after a validation
         model.encoder.requires_grad_(tune_encoder).train(tune_encoder)
 
+    @property
+    def encoder(self) -> Encoder:
+        """The model's."""
+        return self._model[0].encoder
+
     def train(self, mode: bool = True) -> "Trained":
         """A frozen encoder stays in evaluation mode: its BatchNorm statistics do not move."""
         super().train(mode)
         if not self.tune_encoder:
-            self._model[0].encoder.eval()
+            self.encoder.eval()
         return self
 
     def beside(self) -> Iterable[nn.Parameter]:
@@ -83,5 +89,5 @@ class Trained(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Everything that loading needs, as plain containers."""
         checkpoint["vocabulary"] = self.vocabulary.words
-        checkpoint["preprocessing"] = self._model[0].encoder.preprocessing.to_dict()
+        checkpoint["preprocessing"] = self.encoder.preprocessing.to_dict()
         checkpoint["config"] = self.config

@@ -66,7 +66,8 @@ def scene(tmp_path, monkeypatch):
     )
     logged = []
     monkeypatch.setattr(first_images, "log_figures", lambda trainer, name, figures, folder: logged.append(figures))
-    module = SimpleNamespace(captioner=captioner(), vocabulary=VOCABULARY)
+    model = captioner()
+    module = SimpleNamespace(captioner=model, encoder=model.encoder, vocabulary=VOCABULARY)
     return SimpleNamespace(trainer=trainer, module=module, logged=logged, folder=str(tmp_path))
 
 
@@ -126,7 +127,7 @@ def test_only_the_first_batch(scene):
 
 
 def test_regions_without_a_grid_are_skipped_with_one_line(scene, caplog):
-    scene.module.captioner = captioner(encoder=RegionFeatures(8))
+    scene.module.encoder = RegionFeatures(8)
     with caplog.at_level(logging.INFO):
         AttentionMaps(scene.folder).setup(scene.trainer, scene.module, "fit")
         AttentionMaps(scene.folder).setup(scene.trainer, scene.module, "test")

@@ -64,7 +64,8 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     )
     logged: list[dict[str, Any]] = []
     monkeypatch.setattr(first_images, "log_figures", lambda trainer, name, figures, folder: logged.append(figures))
-    module = SimpleNamespace(captioner=captioner(), vocabulary=VOCABULARY)
+    model = captioner()
+    module = SimpleNamespace(captioner=model, encoder=model.encoder, vocabulary=VOCABULARY)
     return SimpleNamespace(trainer=trainer, module=module, logged=logged, folder=str(tmp_path))
 
 
@@ -163,7 +164,7 @@ def test_empty_captions_have_no_maps(scene: Any) -> None:
 
 def test_regions_without_a_grid_are_skipped_with_one_line(scene: Any, caplog: pytest.LogCaptureFixture) -> None:
     given = batch(scene.module.captioner)
-    scene.module.captioner = captioner(RegionFeatures(8))
+    scene.module.encoder = RegionFeatures(8)
     callback = HeatMaps(scene.folder, lrp())
     with caplog.at_level(logging.INFO):
         callback.setup(scene.trainer, scene.module, "fit")
