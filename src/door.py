@@ -37,7 +37,7 @@ from src.data.whole import write_whole
 from src.errors import UserError
 from src.interrupted import Interrupted
 from src.processes import leave_processes, own_command
-from src.study import trials_left
+from src.study import none_succeeded, trials_left
 from src.sweep import Job, SweepRecord, in_sweep, summarise, sweep_name, sweep_table
 
 BASELINES = {
@@ -62,15 +62,21 @@ def run_id(folder: str) -> str:
     return "-".join(path.parts[-3:]) + "-" + hashlib.blake2b(str(path).encode(), digest_size=3).hexdigest()
 
 
-def quick_precision() -> str:
-    """`bf16-mixed` where the GPU or, without one, the CPU multiplies bfloat16 natively, else `32-true`."""
+def quick_dtype() -> str:
+    """`bfloat16` where the GPU or, without one, the CPU multiplies it natively, else `float32`."""
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         native = torch.cpu._is_avx512_bf16_supported()
-    return "bf16-mixed" if native else "32-true"
+    return "bfloat16" if native else "float32"
 
 
+def quick_precision() -> str:
+    """Lightning's name of `quick_dtype` as a precision: `bf16-mixed` or `32-true`."""
+    return "bf16-mixed" if quick_dtype() == "bfloat16" else "32-true"
+
+
+OmegaConf.register_new_resolver("quick_dtype", quick_dtype)
 OmegaConf.register_new_resolver("quick_precision", quick_precision)
 OmegaConf.register_new_resolver("first", lambda *values: next((v for v in values if v is not None), None))
 OmegaConf.register_new_resolver("not", lambda value: not value)
@@ -119,6 +125,8 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             except KeyboardInterrupt:
                 sys.exit(130)
             except Exception as error:
+                if none_succeeded(error):
+                    sys.exit("error: no trial of the study has succeeded: the table says why each failed")
                 # Hydra and PyYAML complain of command lines and yaml files in exceptions of many kinds
                 if not expected(error) and not (composing and isinstance(error, ValueError | YAMLError)):
                     raise

@@ -23,6 +23,13 @@ def test_baselines_stand_beside_their_metric() -> None:
     assert "train/loss" not in text
 
 
+def test_what_ends_like_a_baseline_but_stands_alone_keeps_its_whole_name() -> None:
+    text = printed({"test/importance_drop_mean_fill": 0.5, "test/importance_drop_" + "very_" * 30 + "long": 0.25})
+    assert "test/importance_drop_mean_fill" in text and "mean colour" not in text
+    first = "".join(line.split("│")[1].strip() for line in text.splitlines() if line.startswith("│"))
+    assert first.count("very_") == 30
+
+
 def test_the_last_line_is_the_run_directory(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     finish({"test/CIDEr": 0.5}, tmp_path)
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path)

@@ -82,6 +82,7 @@ class Layer:
         weight, bias: W and b; of a convolution before BatchNorm, the folded ones.
         y: W x + b, outside of any graph.
         output: what an activation right behind made of y, under the identity rule; without one, y.
+        dtype: of the products that share relevance, whose sums are in that of x; None: the same.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Layer:
     bias: Tensor | None
     y: Tensor
     output: Tensor
+    dtype: torch.dtype | None = None
 
     def run(self) -> Tensor:
         """The output, as a node of x's graph whose gradient follows the rule."""
@@ -103,9 +105,9 @@ class Layer:
         """The factor of the output's relevance → the factor of x's, or, in a first layer, its relevance."""
         parts = []
         for ratio, terms in self._shares:
-            shared = gradient * ratio
+            shared = (gradient * ratio).to(self.dtype)
             for factor, weight in terms:
-                part = self.linear.transpose(shared, weight, self.source.shape)
+                part = self.linear.transpose(shared, weight, self.source.shape).to(gradient.dtype)
                 parts.append(part if factor is None else factor * part)
         return sum(parts[1:], parts[0]) if parts else torch.zeros_like(self.source)
 
@@ -128,7 +130,7 @@ class Layer:
                 whole = share is PLAIN or (positive_source and term.input in (positive, same))
                 part = source if whole else term.input(source)
                 if whole or part.any():
-                    terms.append((part, term.weight(self.weight)))
+                    terms.append((part, term.weight(self.weight).to(self.dtype)))
             if terms:
                 ratio = self._ratio(share, terms)
                 shares.append((ratio, [(self._factor(part), weight) for part, weight in terms]))
@@ -150,10 +152,14 @@ class Layer:
         """z of a share."""
         bias = None if share.bias is None or self.bias is None else share.bias(self.bias)
         (part, weight), *others = terms
-        total = self.linear.forward(part, weight, bias)
+        total = self._product(part, weight, bias)
         for part, weight in others:
-            total += self.linear.forward(part, weight, None)
+            total += self._product(part, weight, None)
         return total
+
+    def _product(self, part: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        product = self.linear.forward(part.to(self.dtype), weight, None if bias is None else bias.to(self.dtype))
+        return product.to(part.dtype)
 
     def _factor(self, part: Tensor) -> Tensor | None:
         """What Wᵀ(…) is multiplied by: x_k itself in a first layer, elsewhere x_k / x, which is 1 or 0."""

@@ -234,3 +234,21 @@ def test_the_box_rule_is_for_images() -> None:
     assert relevance(same(inner), encoder, photos(4).requires_grad_())[1].abs().sum() > 0
     with pytest.raises(UserError, match="first layer is a convolution"):
         relevance(Composite(rules.z_box, inner, inner), encoder, photos(4).requires_grad_())
+
+
+def test_products_may_be_rounded() -> None:
+    """In float32 alone: forward values stay to the bit, maps keep to a hundredth; float64 is what oracles are in."""
+    exact, rounded = (Composite(*[rules.alpha_beta()] * 2, rules.epsilon(), dtype) for dtype in (None, "bfloat16"))
+    for encoder, images in map(built, ("vgg", "resnet")):
+        torch.testing.assert_close(
+            relevance(rounded, encoder, images), relevance(exact, encoder, images), rtol=0, atol=0
+        )
+        encoder, images = encoder.float(), images.detach().float().requires_grad_()
+        (values, wanted), (same_values, found) = (relevance(one, encoder, images) for one in (exact, rounded))
+        torch.testing.assert_close(same_values, values, rtol=0, atol=0)
+        assert 0 < (found - wanted).norm() <= 0.01 * wanted.norm()
+
+
+def test_products_of_another_kind() -> None:
+    with pytest.raises(UserError, match="not int8"):
+        Composite(rules.flat(), rules.epsilon(), rules.epsilon(), "int8")

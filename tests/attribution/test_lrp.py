@@ -14,6 +14,7 @@ from src.attribution.composite import Composite
 from src.attribution.lrp import LRP
 from src.attribution.targets import Targets
 from src.data.batch import CaptionBatch
+from src.door import quick_dtype
 from src.errors import UserError
 from src.models.captioner import Cell, Features, State
 from src.models.encoders.encoder import Encoder
@@ -180,7 +181,8 @@ def test_presets_are_built_and_explain(preset: str) -> None:
 
 def test_the_preset_of_the_paper() -> None:
     explainer = instantiate(OmegaConf.load(CONF / "lrp.yaml"))
-    assert explainer.composite == Composite(rules.alpha_beta(1, 0), rules.alpha_beta(1, 0), rules.epsilon(0.01))
+    paper = Composite(rules.alpha_beta(1, 0), rules.alpha_beta(1, 0), rules.epsilon(0.01), quick_dtype())
+    assert explainer.composite == paper
 
 
 @pytest.mark.parametrize(("chunk", "epsilon"), [(0, 0.01), (1, -0.1)])

@@ -2,8 +2,9 @@
 
 `python -m tests.benchmarks.attribution` prints the table and writes `tests/benchmarks/results/attribution.json`.
 
-VGG16 at 224 px: relevance of conv5_3 → pixels under α1β0, for one word and for ten of one image. The captioner's part:
-ten words → regions and embeddings of grid-TD at the paper's sizes, over a teacher-forced forward and backward.
+VGG16 at 224 px: relevance of conv5_3 → pixels under α1β0, for one word and for ten of one image, with the products of
+`conf/attribution/lrp.yaml` (bfloat16 where the processor has it, which F has not) and with float32 ones. The
+captioner's part: ten words → regions and embeddings of grid-TD at the paper's sizes, over a teacher-forced forward and backward.
 ResNet-50: saliency, DeconvNet, Guided Backprop and Guided Grad-CAM of one word. Weights are random; no figure depends
 on them.
 Memory is the peak of a process of its own, above what it held with the model loaded.
@@ -13,6 +14,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -34,6 +36,7 @@ from src.attribution.targets import Targets
 from src.attribution.together import attribute_all
 from src.data.batch import CaptionBatch
 from src.data.vocabulary import START
+from src.door import quick_dtype
 from src.models.encoders.regions import RegionFeatures
 from src.models.encoders.resnet import ResNet
 from src.models.encoders.vgg16 import VGG16
@@ -43,7 +46,8 @@ from tests.benchmarks.timing import medians, write
 WORDS, VOCABULARY, RUNS = 10, 9000, 3
 
 RULE = rules.alpha_beta(1, 0)
-PAPER = Composite(RULE, RULE, rules.epsilon(0.01))
+EXACT = Composite(RULE, RULE, rules.epsilon(0.01))
+PAPER = replace(EXACT, dtype=quick_dtype())
 
 
 class Flat(nn.Module):
@@ -69,12 +73,12 @@ class Word(nn.Module):
         return self.captioner.unroll(torch.full((len(images), 1), START), features).logits[:, 0]
 
 
-def lrp_maps(encoder: VGG16, image: Tensor, words: int, chunk: int = 4) -> Tensor:
+def lrp_maps(encoder: VGG16, image: Tensor, words: int, composite: Composite = PAPER, chunk: int = 4) -> Tensor:
     """Maps of so many words, `chunk` at a time: LRP's own encoder part."""
     image = image.clone().requires_grad_()
-    with PAPER.applied(encoder):
+    with composite.applied(encoder):
         regions = encoder(image).values
-    seeds = torch.rand(words, *regions.shape)
+    seeds = torch.rand(words, *regions.shape, generator=torch.Generator().manual_seed(0))
     return torch.cat([batched_gradient(regions, [image], some)[0] for some in seeds.split(chunk)])
 
 
@@ -113,13 +117,17 @@ def vgg16() -> dict[str, float]:
         "F": forward(encoder, image),
         "one_word": lambda: lrp_maps(encoder, image, 1),
         "ten_words": lambda: lrp_maps(encoder, image, WORDS),
+        "one_word_float32": lambda: lrp_maps(encoder, image, 1, EXACT),
+        "ten_words_float32": lambda: lrp_maps(encoder, image, WORDS, EXACT),
         "ten_forwards": forward(encoder, image.repeat(WORDS, 1, 1, 1)),
         "captum_one_word": lambda: captum_maps(model, image, 1),
         "captum_ten_words": lambda: captum_maps(model, image, WORDS),
         "zennit_one_word": lambda: zennit_maps(model, image, 1),
         "zennit_ten_words": lambda: zennit_maps(model, image, WORDS),
     }
-    return in_units(medians(kinds, RUNS), "F")
+    exact = lrp_maps(encoder, image, 1, EXACT)
+    off = (lrp_maps(encoder, image, 1) - exact).norm() / exact.norm()
+    return {**in_units(medians(kinds, RUNS), "F"), "relative_difference_to_float32": round(float(off), 5)}
 
 
 def gradient_maps() -> dict[str, float]:
@@ -213,7 +221,7 @@ def main() -> None:
         "resnet50_gradients": gradient_maps(),
     }
     for name, figures in result.items():
-        print(name, *(f"  {key:28} {value:9.2f}" for key, value in figures.items()), sep="\n")
+        print(name, *(f"  {key:28} {value:9.4g}" for key, value in figures.items()), sep="\n")
     print(write("attribution", {"runs": RUNS, **result}))
 
 

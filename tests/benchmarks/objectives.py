@@ -23,6 +23,7 @@ from src.data.batch import CaptionBatch
 from src.data.document_frequency import DocumentFrequencies, ngrams
 from src.data.stop_words import STOP_WORDS
 from src.data.vocabulary import END, PAD, SPECIALS, START, Vocabulary
+from src.door import quick_dtype
 from src.models.captioner import Captioner, Features
 from src.models.encoders.regions import RegionFeatures
 from src.models.encoders.vgg16 import VGG16
@@ -200,7 +201,7 @@ def image(captions: dict[int, list[str]], images: int = 2) -> dict[str, float]:
     said = F.pad(tokens([captions[i][:1] for i in range(images)]), (1, 0), value=START)
     batch = CaptionBatch(torch.arange(images), said, images=torch.randn(images, 3, 224, 224))
     rule = alpha_beta()
-    objective = LRPInference(ImageRelevance(LRP(Composite(rule, rule, epsilon()))), explain="target")
+    objective = LRPInference(ImageRelevance(LRP(Composite(rule, rule, epsilon(), quick_dtype()))), explain="target")
     objective.explain_words_of(VOCABULARY)
     words = int(content_words(VOCABULARY)[said].flatten(1).sum(1).max())
 
