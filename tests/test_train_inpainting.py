@@ -91,6 +91,7 @@ def test_pictures_are_in_the_wandb_file(whole: Path) -> None:
     logged = read_history(list(read_records(path)))
     names = {name for row in logged for name in row}
     assert {f"{name}/filenames" for name in ("val/inpainted", "test/inpainted", "test/removed")} <= names
+    assert {f"val/{name}" for name in ("L1", "L1_hole", "PSNR", "SSIM")} | {"train/G_loss", "train/D_loss"} <= names
 
 
 @pytest.mark.parametrize(("every", "stops"), [(11, [13]), (5, [8, 19])])
@@ -117,16 +118,16 @@ def test_killed_and_continued(
 def test_two_processes_train_what_one_does(places: list[str], tmp_path: Path) -> None:
     """Four pictures to each of two processes, or eight to one: the same steps of both models and of the average."""
     settings = [*SCENES, *places, "trainer.max_epochs=1", "test=false", "callbacks.samples=null"]
-    settings += ["~optimizer.betas", "optimizer._target_=torch.optim.SGD", "optimizer.lr=0.01"]
+    settings += ["~optimizer.betas", "optimizer._target_=torch.optim.SGD", "optimizer.lr=0.1", "~scheduler"]
+    settings += ["task.discriminator_lr=0.1", "task.ema=0.5"]
+    two = ["data.batch_size=4", "trainer=ddp_cpu", "trainer.strategy=ddp_fork_find_unused_parameters_true"]
     alone, together = (
         load(run_door("train", *settings, f"hydra.run.dir={tmp_path}/{name}", *more).folder)
-        for name, more in (
-            ("alone", ["data.batch_size=8"]),
-            ("together", ["data.batch_size=4", "trainer=ddp_cpu", "trainer.strategy=ddp_fork_find_unused_parameters_true"]),
-        )
+        for name, more in (("alone", ["data.batch_size=8"]), ("together", two))
     )
     assert alone["global_step"] == together["global_step"] == 6
-    torch.testing.assert_close(together["state_dict"], alone["state_dict"], atol=1e-5, rtol=1e-4)
+    # six steps on half of the pictures come 1.6e-2 away
+    torch.testing.assert_close(together["state_dict"], alone["state_dict"], atol=1e-5, rtol=0)
 
 
 def test_evaluation_repeats_the_test(whole: Path, places: list[str]) -> None:

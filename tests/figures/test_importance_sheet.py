@@ -50,5 +50,16 @@ def test_objects_are_in_the_colour_of_their_importance():
     np.testing.assert_allclose(drawn[30, 50], 0.5)
 
 
+@pytest.mark.parametrize(("left", "corner"), [(0, 0), (50, 59)])
+def test_a_letter_stays_inside(left, corner):
+    narrow = np.zeros((40, 60), bool)
+    narrow[5:30, corner] = True
+    figure = importance_sheet([photo(Part("plant", narrow, 0.1, picture=np.full((40, 60, 3), 0.3), words=["a"]))])
+    figure.canvas.draw()
+    (letter,) = [text for text in figure.axes[0].texts if text.get_text() == "A"]
+    box, frame = letter.get_window_extent(), figure.axes[0].get_window_extent()
+    assert frame.x0 - 1 <= box.x0 and box.x1 <= frame.x1 + 1
+
+
 def test_nothing_was_removed():
     assert texts(importance_sheet([photo(part(None))]))[0] == "the photo (1 object left in)"

@@ -1,5 +1,6 @@
 """The report in a browser where objects were taken out: what pointing at one shows."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,17 @@ def part(name: str, left: int, side: int, importance: float | None, red: float =
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One gray photo: a large object on the left, a small one on it, one on the right that nothing depends on."""
+    """A gray photo: a large object on the left, a small one on it, one on the right that nothing depends on; it again
+    where nobody asked for objects, where none was found, and where another caption than its own is explained."""
     one = explained(HEIGHT, WIDTH)
     parts = [part(f"dog{NASTY}", 0, 60, 0.4, 1.0), part("ball", 10, 20, 0.2, 0.5), part("cup", 90, 30, 0.0)]
-    one.parted = Parted(one.image, one.said, [*parts, part("wall", 60, 30, None)])
+    one.parted = Parted(one.image, one.said, [part("wall", 60, 30, None), *reversed(parts)])
+    bare, other = explained(HEIGHT, WIDTH), explained(HEIGHT, WIDTH)
+    bare.parted = Parted(bare.image, bare.said, [])
+    other.parted = Parted(other.image, ["a", "cat"], [replace(parts[2], moved=(None, 0.12))])
     report = Report()
-    report.add("a.jpg", Image.new("RGB", (WIDTH, HEIGHT), "gray"), one)
-    report.add("b.jpg", Image.new("RGB", (WIDTH, HEIGHT), "gray"), explained(HEIGHT, WIDTH))
+    for name, shown in (("a", one), ("b", explained(HEIGHT, WIDTH)), ("c", bare), ("d", other)):
+        report.add(f"{name}.jpg", Image.new("RGB", (WIDTH, HEIGHT), "gray"), shown)
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(report.page("about"))
     return path
@@ -77,6 +82,20 @@ def test_each_object_has_a_button_in_its_colour(opened: Any) -> None:
     assert opened.locator(".parts > span").all_inner_texts() == ["wall: too large"]
     assert opened.locator("article").nth(1).locator(".parts button").count() == 0
     assert opened.locator("img[src=x]").count() == 0
+
+
+def test_what_is_said_where_objects_were_not_asked_for_or_not_found(opened: Any) -> None:
+    asked = [opened.locator("article").nth(i).locator(".take-out") for i in range(4)]
+    assert asked[0].inner_text() == "Without one object, and how much its caption changes:"
+    assert asked[1].count() == 0
+    assert asked[2].inner_text() == "No object was found in it that could be taken out."
+    assert "how much the photo's own caption, “a cat”, changes" in asked[3].inner_text()
+
+
+def test_how_far_attention_moved(opened: Any) -> None:
+    article = opened.locator("article").nth(3)
+    article.locator(".parts button").hover()
+    assert article.locator(".note").inner_text().endswith("2.7 times as likely; 12 % of its attention moved")
 
 
 def test_pointing_at_a_button_shows_the_photo_without_it(opened: Any) -> None:

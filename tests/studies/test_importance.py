@@ -8,6 +8,7 @@ from src.data.vocabulary import END, SPECIALS, Vocabulary
 from src.decoding.greedy import Greedy
 from src.errors import UserError
 from src.studies.importance import TRUE, Importance, shrunk
+from src.studies.parted import parted
 from src.studies.retold import Told, same_word_distance, shared, summed_distance, tell
 from src.tasks.writer import Writer
 from tests.studies.planted import PATCHES, Planted
@@ -130,6 +131,23 @@ def test_what_is_left_in(instance, reason):
 def test_a_hole_that_dilation_makes_the_whole_photo():
     one = importance(largest=1.0, dilate=400)(writer(), photo(), [square(1, 1, 1, 6)]).objects[0]
     assert one.skipped == "too large"
+
+
+def test_where_the_captioner_looked_before_and_after():
+    weighed = importance()(writer(), photo(), OBJECTS)
+    shown = parted(weighed)
+    side = int(PATCHES**0.5)
+    assert weighed.grid == (side, side)
+    changes = [one.changes["black"] for one in weighed.objects]
+    for told_, looked, on_grid in [
+        (weighed.told, weighed.told.looked, shown.attention),
+        *((one, one.attention, part.attention) for one, part in zip(changes, shown.parts, strict=True)),
+    ]:
+        assert on_grid.shape == (side, side) and (on_grid.flatten() == looked).all()
+        assert on_grid.sum() == pytest.approx(1 if told_.words else 0)
+    assert [part.moved for part in shown.parts] == [(one.attention_same, one.attention_sum) for one in changes]
+    assert told("a cat", [[1, 0, 0], [0, 1, 0]]).looked.tolist() == [0.5, 0.5, 0]
+    assert told("", np.zeros((0, 3))).looked.tolist() == [0, 0, 0]
 
 
 def test_the_truth_stands_beside_the_inpainters():

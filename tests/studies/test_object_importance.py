@@ -10,11 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from src.data.instances import Instance, Instances
 from src.data.scenes.scene import locate
 from src.data.scenes.world import scene
 from src.errors import UserError
 from src.explain import writer_of
 from src.metrics.sentences import SentenceEmbedder
+from src.models.detector import PUBLISHED, MaskRCNN
 from src.models.inpainting.generator import Generator
 from src.studies.importance import Importance
 from src.studies.object_importance import ObjectImportance
@@ -78,7 +80,7 @@ def test_an_inpainter_that_knows_the_truth(evaluate: Callable[..., Ran]) -> None
     metrics = json.loads((ran.folder / "metrics.json").read_text())
     assert metrics["test/importance_rho_drop_oracle"] == pytest.approx(1, abs=1e-9)
     assert metrics["test/importance_rho_drop_area"] == pytest.approx(metrics["test/importance_area_drop_truth"])
-    for name in ("object_importance", "object_importance_trust"):
+    for name in ("object_importance", "object_importance_attention", "object_importance_trust"):
         with Image.open(ran.folder / f"{name}.png") as picture:
             assert picture.width > 300
 
@@ -100,6 +102,20 @@ def test_every_object_has_a_row(evaluate: Callable[..., Ran]) -> None:
             assert row["without_oracle"] == row["without_truth"] and 0 <= float(row["mass_lrp"]) <= 1
     assert {"too small", "too large", ""} == {row["skipped"] for row in rows}
     assert f"{sum(row['skipped'] == 'too small' for row in rows)} too small" in about["notes"][1]
+
+
+def test_a_data_set_without_annotations(evaluate: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its objects are found by the detector; here one that finds the upper left corner."""
+    corner = Instance(7, "corner", (0, 0, 12, 12), (SIZE, SIZE), [[0, 0, 12, 0, 12, 12, 0, 12]])
+    monkeypatch.setattr("src.studies.object_importance.read_instances", lambda images: Instances())
+    monkeypatch.setattr("src.studies.object_importance.Scenes", type("Elsewhere", (), {}))  # where truth is not known
+    monkeypatch.setattr(MaskRCNN, "__call__", lambda *_: [corner])
+    some = ["study.importance.inpainters.gan=null", "study.importance.inpainters.biharmonic=null", "study.images=3"]
+    folder = evaluate(*some, *(f"study.methods.{name}=null" for name in KEPT)).folder
+    rows = read(folder / "object_importance_objects.csv")
+    assert [row["object"] for row in rows] == ["corner"] * 3
+    assert [float(row["area"]) for row in rows] == pytest.approx([(12 / SIZE) ** 2] * 3)
+    assert [row["name"] for row in read(folder / "object_importance.csv")] == ["mean_fill", "area"]
 
 
 def test_a_gan_by_its_checkpoint(evaluate: Callable[..., Ran], gan: Path) -> None:
@@ -154,14 +170,46 @@ def test_the_objects_of_an_annotated_photo(explain: Callable[..., Ran], data_dir
     assert [one["object"] for one in record["objects"]] == [thing.name for thing in things]
     for one in record["objects"]:
         assert set(one["without"]) == {"gan"} and one["without"]["gan"]["distance"] >= 0
-    assert f"figures/{photo.stem}_importance.png" in record["figures"]
+        assert one["caption"] == record["caption"] and one["skipped"] is None
+    assert {f"figures/{photo.stem}_importance.png", f"figures/{photo.stem}_importance_attention.png"} <= set(
+        record["figures"]
+    )
+    rows = read(ran.folder / "importance.csv")
+    assert [(row["object"], row["without_gan"]) for row in rows] == [
+        (one["object"], one["without"]["gan"]["caption"]) for one in record["objects"]
+    ]
+    assert {row["image"] for row in rows} == {str(photo)} and all(float(row["drop_gan"]) for row in rows)
     report = (ran.folder / "report.html").read_text()
     assert report.count('"outline":"data:image/png') == 1 and '"without":["data:image/jpeg' in report
 
 
-def test_a_photo_that_nobody_annotated(explain: Callable[..., Ran], tmp_path: Path, gan: Path) -> None:
-    """Random weights find something or nothing; without weights there is one line."""
+def test_what_a_detector_finds(explain: Callable[..., Ran], tmp_path: Path, gan: Path) -> None:
+    """With random weights and no threshold it finds anything, of any size."""
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)).save(tmp_path / "own.png")
+    chosen = ["detector.weights=null", "detector.least=0", "detector.shorter_side=32", "counterfactual.largest=0.1"]
+    ran = explain(tmp_path / "own.png", f"inpainter={gan}", *chosen)
+    (record,) = json.loads((ran.folder / "explanations.json").read_text())["explanations"]
+    found = record["objects"]
+    assert found and {one["object"] for one in found} <= set(PUBLISHED.meta["categories"])
+    for one, row in zip(found, read(ran.folder / "importance.csv"), strict=True):
+        reason = "too small" if one["area"] < 0.003 else "too large" if one["area"] > 0.1 else None
+        assert one["skipped"] in (reason, "no outline") and (row["skipped"] or None) == one["skipped"]
+        assert bool(one["without"]) == bool(row["without_gan"]) == (one["skipped"] is None)
+    assert {one["skipped"] for one in found} >= {None, "too large"}
+
+
+def test_a_photo_in_which_nothing_is_found(explain: Callable[..., Ran], tmp_path: Path, gan: Path) -> None:
+    Image.new("RGB", (60, 40), "gray").save(tmp_path / "own.png")
+    chosen = ["detector.weights=null", "detector.least=1", "detector.shorter_side=32"]
+    folder = explain(tmp_path / "own.png", f"inpainter={gan}", *chosen).folder
+    (record,) = json.loads((folder / "explanations.json").read_text())["explanations"]
+    assert record["objects"] == [] and not any("importance" in name for name in record["figures"])
+    assert not (folder / "importance.csv").exists() and '"parts":[]' in (folder / "report.html").read_text()
+
+
+def test_a_photo_that_nobody_annotated(explain: Callable[..., Ran], tmp_path: Path, gan: Path) -> None:
+    """Without weights, or without a detector, there is one line."""
+    Image.new("RGB", (60, 40)).save(tmp_path / "own.png")
     error = explain(tmp_path / "own.png", f"inpainter={gan}", "detector.weights=nowhere.pth").error
     assert "set detector.weights to coco" in error
     assert "choose detector=mask_rcnn" in explain(tmp_path / "own.png", f"inpainter={gan}", "~detector").error

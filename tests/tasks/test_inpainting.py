@@ -161,6 +161,17 @@ def test_learning_rates() -> None:
     assert [group["lr"] for o in trainer.optimizers for group in o.param_groups] == pytest.approx([0, 0])
 
 
+def test_schedules_count_generator_steps() -> None:
+    """Those that do not ask how long the run is, too."""
+    trainer = fitted(small(scheduler=partial(torch.optim.lr_scheduler.StepLR, step_size=2, gamma=0.5)), 5)
+    assert [group["lr"] for o in trainer.optimizers for group in o.param_groups] == pytest.approx([2.5e-3] * 2)
+
+
+def test_a_gan_has_no_plateau() -> None:
+    with pytest.raises(UserError, match="no plateau to wait for"):
+        fitted(small(scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau), 1)
+
+
 def test_bfloat16() -> None:
     task = small()
     trainer = fitted(task, 2, precision="bf16-mixed")

@@ -1,9 +1,11 @@
 """Learning-rate schedules."""
 
+from functools import partial
+
 import pytest
 import torch
 
-from src.tasks.schedules import cosine
+from src.tasks.schedules import cosine, scheduled
 
 
 def rates(steps: int, **options: object) -> list[list[float]]:
@@ -35,3 +37,12 @@ def test_a_first_cycle_has_peaks_of_its_own() -> None:
     assert found[0] == pytest.approx([1.0, 10.0])
     assert found[3][0] < 0.2
     assert found[4] == pytest.approx([0.5, 1.0])
+
+
+def test_only_who_asks_is_told_how_long_the_run_is() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    halving = scheduled(partial(torch.optim.lr_scheduler.StepLR, step_size=3, gamma=0.5), optimizer, 10)
+    assert halving.step_size == 3
+    told: list[float] = []
+    scheduled(lambda optimizer, steps: told.append(steps), optimizer, 10)
+    assert told == [10]

@@ -1,9 +1,12 @@
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from src.errors import UserError
 from src.models.inpainting.contextual_attention import ContextualAttention, known_patches
@@ -102,6 +105,28 @@ def test_more_tokens_than_allowed_make_the_grid_coarser(cap: int, rate: int) -> 
     assert attended.shape == x.shape and math.ceil(8 / rate) * math.ceil(12 / rate) <= cap
     if 12 % rate == 0:
         torch.testing.assert_close(attended[0], looped(x[0], masks[0], rate), atol=1e-12, rtol=0)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the bytes of the largest tensor that anything makes."""
+
+    largest = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for one in made if isinstance(made, (tuple, list)) else [made]:
+            if isinstance(one, Tensor):
+                self.largest = max(self.largest, one.numel() * one.element_size())
+        return made
+
+
+@pytest.mark.parametrize(("height", "width"), [(1080, 1920), (2160, 3840), (333, 4001)])
+def test_a_large_photo_takes_no_more_memory(height: int, width: int) -> None:
+    """The features of a 1080p photo are 270 × 480: with every second a token, scores would take 4.2 GB."""
+    with FakeTensorMode(), Largest() as seen:  # shapes alone
+        x, masks = torch.empty(1, 1, height // 4, width // 4), torch.empty(1, 1, height // 4, width // 4)
+        assert ContextualAttention()(x, masks).shape == x.shape
+    assert 2000**2 * 4 < seen.largest <= 4096**2 * 4
 
 
 def test_odd_sizes() -> None:
