@@ -4,9 +4,9 @@
 
 VGG16 at 224 px: relevance of conv5_3 → pixels under α1β0, for one word and for ten of one image, with the products of
 `conf/attribution/lrp.yaml` (bfloat16 where the processor has it, which F has not) and with float32 ones. The
-captioner's part: ten words → regions and embeddings of grid-TD at the paper's sizes, over a teacher-forced forward and backward.
-ResNet-50: saliency, DeconvNet, Guided Backprop and Guided Grad-CAM of one word. Weights are random; no figure depends
-on them.
+captioner's part: ten words → regions and embeddings of grid-TD at the paper's sizes, over a teacher-forced forward and
+backward. ResNet-50: saliency, DeconvNet, Guided Backprop and Guided Grad-CAM of one word. Weights are random; no figure
+depends on them.
 Memory is the peak of a process of its own, above what it held with the model loaded.
 """
 
