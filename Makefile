@@ -28,7 +28,7 @@ lint: setup
 
 bench: setup
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt '.[bench]'
-	for b in decoding features loading attribution vqa objectives inpainting; do $(VENV)/bin/python -m tests.benchmarks.$$b || exit 1; done
+	for b in decoding features loading precision attribution vqa objectives inpainting; do $(VENV)/bin/python -m tests.benchmarks.$$b || exit 1; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

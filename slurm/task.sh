@@ -3,4 +3,5 @@
 set -eo pipefail
 eval "${SETUP:-}"
 source slurm/stage.sh
+stage
 exec "$@"

@@ -96,6 +96,8 @@ def _weights(raw: Mapping[str, Any], module: str) -> dict[str, Tensor]:
 
 def _read(path: str | Path, kind: str, contents: Callable[[Mapping[str, Any]], T]) -> T:
     """What `contents` finds in a checkpoint; UserError where that is not there, or the file is not whole."""
+    if not isinstance(path, str | Path):
+        raise UserError(f"one checkpoint is wanted here, not {path}: give ckpt=PATH")
     if not Path(path).is_file():
         raise UserError(f"there is no checkpoint {path}: train one with `python -m src.train experiment=NAME`")
     try:

@@ -6,7 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
@@ -23,7 +23,7 @@ def main(config: DictConfig) -> None:
     """Test what `ckpt` names on `split`, with the data of its own run unless the command line changes it."""
     folder = run_dir()
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    first = config.ckpt if isinstance(config.ckpt, str) else config.ckpt[0]
+    first = config.ckpt[0] if isinstance(config.ckpt, ListConfig) and config.ckpt else config.ckpt
     task, data, merged = stored_builder(first, "build_evaluation")(config)
     save_config(resolved(merged), folder)
     if config.get("study"):

@@ -18,6 +18,7 @@ from src.data.bottom_up import store_regions
 from src.data.captions import words
 from src.data.datamodule import CaptionData
 from src.data.featured import Featured
+from src.data.features import remove_damaged
 from src.data.inpainting_datamodule import InpaintingData
 from src.data.splits import SPLITS
 from src.data.vqa_datamodule import QuestionData
@@ -112,10 +113,12 @@ def prepare_features(config: DictConfig, data: Featured[Any]) -> None:
     encoder: Encoder = instantiate(config.encoder)
     if config.regions_file and encoder.grid is not None:
         raise UserError("regions_file goes with encoder=regions: other encoders compute their features from the images")
+    mark = fingerprint(encoder)
+    folder = feature_folder(data, encoder, mark)
+    for name in remove_damaged(folder):
+        log.warning("%s was damaged: its features are made again", folder / name)
     if config.regions_file:
-        mark = fingerprint(encoder)
         wanted = {image.id for split in SPLITS for image in data.images(split)}
-        folder = feature_folder(data, encoder, mark)
         store_regions(Path(config.regions_file), folder, mark, encoder.dim, wanted)
     data.cache_features = True
     attach(data, encoder.to("cuda" if torch.cuda.is_available() else "cpu"))

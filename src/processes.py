@@ -1,7 +1,10 @@
 """A job that starts further processes: what they are called with, and how all of them end."""
 
+import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,6 +43,20 @@ _OF_THE_SWEEP = ("hydra.mode", "hydra.sweep", "hydra/sweeper", "hydra.launcher",
 
 
 def leave_processes() -> None:
-    """Ends this process's part in the group, which a later job, and an orderly exit, must not find there."""
+    """Ends this process's part in the group, which a later job, and an orderly exit, must not find there; and the
+    workers of its data loaders that an early end has left over."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
+    _end_workers()
+
+
+def _end_workers() -> None:
+    """Kills them: they ignore SIGTERM, with which Python would end them at its exit, and it would wait for ever."""
+    left = multiprocessing.active_children()
+    if not left or threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler takes a worker's end for a fault
+    for worker in left:
+        worker.kill()
+        worker.join()
+    signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)

@@ -23,6 +23,16 @@ def in_array() -> bool:
     return "_" in (job_id() or "")
 
 
+def share(total: int) -> int:
+    """Of `total` jobs those of this task, where the tasks of an array without gaps share them out evenly; outside of an
+    array all of them."""
+    if not in_array():
+        return total
+    first, tasks = (int(os.environ.get(f"SLURM_ARRAY_TASK_{name}", "0")) for name in ("MIN", "COUNT"))
+    place, tasks = int(os.environ["SLURM_ARRAY_TASK_ID"]) - first, max(tasks, 1)
+    return total // tasks + (place % tasks < total % tasks)
+
+
 def step() -> str:
     """`.<n>` in the n-th `srun` of a job, empty in the first or without one: each is a run of its own."""
     number = os.environ.get("SLURM_STEP_ID", "0")

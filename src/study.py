@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from src import slurm
 from src.errors import UserError
 
 
 def trials_left(storage: str, study: str, wanted: int) -> int:
-    """How many of the trials that are wanted of a study have not ended yet: a killed sweep goes on where it was.
+    """How many trials of a study this process shall do: those that are wanted and have not ended, for a killed sweep
+    goes on where it was; the tasks of a SLURM array share them out.
 
     Args:
         storage: URL of the data base, such as `sqlite:///FILE`.
@@ -17,11 +19,19 @@ def trials_left(storage: str, study: str, wanted: int) -> int:
     optuna = _optuna()
     names = [summary.study_name for summary in optuna.get_all_study_summaries(storage)]
     if study not in names:
-        return wanted
+        return slurm.share(wanted)
     ended = [
         trial for trial in optuna.load_study(study, storage).get_trials(deepcopy=False) if trial.state.is_finished()
     ]
-    return max(wanted - len(ended), 0)
+    left = max(wanted - len(ended), 0)
+    return min(
+        left, slurm.share(left if slurm.restarts() else wanted)
+    )  # what a task did before it was requeued has ended
+
+
+def none_succeeded(error: BaseException) -> bool:
+    """Whether an error is how Optuna's sweeper ends where no trial of its study has a value."""
+    return isinstance(error, ValueError) and str(error) in ("Record does not exist.", "No trials are completed yet.")
 
 
 def own_trial(storage: str, study: str, overrides: Mapping[str, str], pruner: object) -> Any:

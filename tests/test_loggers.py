@@ -10,8 +10,9 @@ import wandb
 from hydra.utils import instantiate
 
 from src.provenance import fingerprint, git_revision
+from src.tasks.writer import Writer
 from tests.running import FIGURES, SCENES, composed, run_door
-from tests.wandb_file import read_config, read_records
+from tests.wandb_file import read_config, read_history, read_records
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
 
@@ -43,6 +44,47 @@ def test_what_a_run_is_of_is_in_the_offline_file(places: list[str]) -> None:
     kept = [record.request.log_artifact.artifact for record in records if record.request.HasField("log_artifact")]
     kept += [record.artifact for record in records if record.WhichOneof("record_type") == "artifact"]
     assert {artifact.type for artifact in kept} == {"model"}
+    (content,) = [entry for artifact in kept for entry in artifact.manifest.contents][:1]
+    assert content.path == "model.ckpt" and content.size == (folder / "checkpoints" / "best.ckpt").stat().st_size
+
+
+LOGGED = {
+    "train/loss",
+    "train/grad_norm",
+    "lr-Adam/pg1",
+    "val/CIDEr",
+    "test/CIDEr",
+    "test/CIDEr_human",
+    "val/precision_tree",
+    "test/recall_ball",
+}
+"""Scalars, one of each callback."""
+
+TABLES = {"val/captions", "test/captions"}
+
+PICTURES = {
+    "val/attention": 4,
+    "val/heat_maps": 2,
+    "val/hallucinated_words": 1,
+    "test/hallucinated_words": 1,
+    "test/caption_sheet": 1,
+}
+"""And how many are logged together."""
+
+
+@pytest.mark.usefixtures("offline")
+def test_what_callbacks_log_is_in_the_offline_file(places: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ("a red ball next to a tree", "two cats and a cup")
+    monkeypatch.setattr(Writer, "caption", lambda _, batch: {i: said[i % 2] for i in batch.image_ids.tolist()})
+    few = ["callbacks.hallucination.metric.min_count=1", "trainer.log_every_n_steps=1", "callbacks.heat_maps.words=2"]
+    folder = run_door("train", *SCENES, *places, *few, "logger=wandb").folder
+    row = {name: value for logged in read_history(written(folder)) for name, value in logged.items()}
+    assert row.keys() >= LOGGED, LOGGED - row.keys()
+    files = [row[f"{name}/path"] for name in TABLES]
+    for name, count in PICTURES.items():
+        assert len(row[f"{name}/filenames"]) == count, name
+        files += row[f"{name}/filenames"]
+    assert all(list(folder.glob(f"wandb/offline-run-*/files/{file}")) for file in files)
 
 
 @pytest.mark.usefixtures("offline")

@@ -14,7 +14,8 @@ JOB = {"SLURM_JOB_ID": "12", "SLURM_JOB_NAME": "whysaid", "SLURM_STEP_ID": "0", 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """No SLURM job, whatever these tests themselves run in."""
-    for name in (*JOB, "SLURM_PROCID", "SLURM_RESTART_COUNT", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+    array = [f"SLURM_ARRAY_{name}" for name in ("JOB_ID", "TASK_ID", "TASK_MIN", "TASK_COUNT")]
+    for name in (*JOB, "SLURM_PROCID", "SLURM_RESTART_COUNT", *array):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -65,6 +66,7 @@ def test_a_requeued_job_sweeps_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sweep_directory(str(tmp_path)) == str(tmp_path / "slurm-12")
     inside(monkeypatch, SLURM_RESTART_COUNT="1")
     assert sweep_directory(str(tmp_path)) == str(tmp_path / "slurm-12-2")
+    assert sweep_directory(str(tmp_path), "study") == str(tmp_path / "study" / "slurm-12-2")
 
 
 def test_only_a_requeued_job_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,3 +96,14 @@ def test_scontrol_is_asked_and_its_refusal_told(
     inside(monkeypatch, SLURM_ARRAY_JOB_ID="11", SLURM_ARRAY_TASK_ID="4")
     assert not slurm.requeue() and "11_4 could not be requeued: refused" in caplog.text
     assert (tmp_path / "asked").read_text().splitlines() == ["requeue 12", "requeue 11_4"]
+
+
+@pytest.mark.parametrize(("total", "shares"), [(8, [2, 2, 2, 2]), (10, [3, 3, 2, 2]), (2, [1, 1, 0, 0])])
+def test_an_array_shares_out_what_is_to_do(monkeypatch: pytest.MonkeyPatch, total: int, shares: list[int]) -> None:
+    assert slurm.share(total) == total
+    array = {"SLURM_ARRAY_JOB_ID": "11", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "1"}
+    found = []
+    for task in (1, 2, 3, 4):
+        inside(monkeypatch, **array, SLURM_ARRAY_TASK_ID=str(task))
+        found.append(slurm.share(total))
+    assert found == shares

@@ -2,6 +2,10 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ import pytest
 from src.study import trials_left
 from src.sweep import Job, read_jobs, summarise
 from tests.running import FIGURES, SCENES, run_door
+from tests.waiting import wait
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
 
@@ -68,16 +73,41 @@ def study(tmp_path: Path, *overrides: str, trials: int = 3) -> list[str]:
 
 def test_optuna_lists_failures_and_a_killed_sweep_goes_on(places: list[str], tmp_path: Path) -> None:
     varied = "optimizer.lr=tag(log,interval(1e-4,1e-2))"
-    ran = run_door("train", *study(tmp_path, varied, "data.min_count=choice(1,100000)"), *places)
+    ran = run_door("train", *study(tmp_path, varied, trials=1), *places)
+    assert ran.code == 0, ran.err
+    ran = run_door("train", *study(tmp_path, varied, "data.min_count=100000", trials=3), *places)
     assert ran.code == 0, ran.err
     folder = sweeps(tmp_path) / "tried"
-    first = table(folder)
-    assert len(first) == 3 and {row["status"] for row in first} <= {"done", "failed"}
+    assert [row["status"] for row in table(folder)] == ["done", "failed", "failed"]
     assert trials_left(f"sqlite:///{folder}/study.db", "tried", 5) == 2
-    again = run_door("train", *study(tmp_path, varied, "data.min_count=choice(1,100000)", trials=4), *places)
+    again = run_door("train", *study(tmp_path, varied, trials=4), *places)
     assert again.code == 0, again.err
-    assert len(table(folder)) == 4 and len({row["job"].partition("/")[0] for row in table(folder)}) == 2
+    assert len(table(folder)) == 4 and len({row["job"].partition("/")[0] for row in table(folder)}) == 3
     assert float(table(folder)[0]["optimizer.lr"]) > 0
+    assert [path.name for path in sweeps(tmp_path).iterdir()] == ["tried"]
+
+
+def test_a_sweep_that_is_killed_does_the_trials_that_are_left(places: list[str], tmp_path: Path) -> None:
+    given = [*study(tmp_path, "optimizer.lr=tag(log,interval(1e-4,1e-2))", trials=3), *places]
+    environment = {**os.environ, "PATH": ""}  # no Java
+    with (tmp_path / "log").open("w") as log:
+        command = [sys.executable, "-m", "src.train", *given]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    second = "tried/*/1/job.json"
+    wait(lambda: list(sweeps(tmp_path).glob(second)), 120, (tmp_path / "log").read_text)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert run_door("train", *given).code == 0
+    rows = table(sweeps(tmp_path) / "tried")
+    assert sorted(row["status"] for row in rows) == ["done", "done", "done", "running"]
+    assert trials_left(f"sqlite:///{sweeps(tmp_path)}/tried/study.db", "tried", 3) == 0
+
+
+def test_a_study_whose_trials_all_fail(places: list[str], tmp_path: Path) -> None:
+    ran = run_door("train", *study(tmp_path, "data.min_count=choice(100000,200000)", trials=2), *places)
+    assert "no trial of the study has succeeded" in ran.error
+    assert "failed: no word occurs" in " ".join(ran.out.split())
+    assert [row["status"] for row in table(sweeps(tmp_path) / "tried")] == ["failed", "failed"]
 
 
 def test_a_trial_that_falls_behind_ends_early(places: list[str], tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 import json
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +51,22 @@ class Coco2017:
         return held_out if split == "val" else rest[: self.train]
 
     def _read_folder(self, folder: str) -> list[CaptionedImage]:
-        annotations = read_json(self.root / "annotations" / f"captions_{folder}.json")
+        path = self.root / "annotations" / f"captions_{folder}.json"
+        annotations = read_json(path)
+        with laid_out(path):
+            return self._captioned(annotations, folder)
+
+    def _captioned(self, annotations: Any, folder: str) -> list[CaptionedImage]:
         captions: dict[int, list[str]] = defaultdict(list)
         for annotation in annotations["annotations"]:
             if annotation["caption"].strip():
                 captions[annotation["image_id"]].append(" ".join(annotation["caption"].split()))
         images = sorted(annotations["images"], key=lambda image: image["id"])
-        found = [
+        return [
             CaptionedImage(image["id"], inside(self.root / folder, image["file_name"]), tuple(captions[image["id"]]))
             for image in images
             if captions[image["id"]]
         ]
-        return found
 
 
 def read_json(path: Path) -> Any:
@@ -74,6 +79,16 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is missing: run `python -m src.prepare data=NAME`, or set data.root") from None
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path} is not a JSON file ({error}): fetch it again") from None
+
+
+@contextmanager
+def laid_out(path: Path) -> Iterator[None]:
+    """While the contents of an annotation file are taken apart: UserError for what is not there, or of another kind."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{path} is not laid out as such a file is ({reason}): fetch it again") from error
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -68,6 +68,30 @@ class _Index:
         return path.is_file() and path.stat().st_size == 2 * len(shard.ids) * self.shape[0] * self.shape[1]
 
 
+def remove_damaged(folder: str | Path) -> list[str]:
+    """Reads every byte of a folder of features and removes the shards that do not match their checksums.
+
+    Returns their names; a FeatureWriter fills the gaps. Nothing is done where there is no whole index.
+    """
+    try:
+        index = _Index.read(Path(folder))
+    except UserError:
+        return []
+    present = [shard for shard in index.shards if index.whole(Path(folder), shard)]
+    damaged = [shard.name for shard in present if _checksum(Path(folder) / shard.name) != shard.checksum]
+    for name in damaged:
+        (Path(folder) / name).unlink()
+    return damaged
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 24):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
 class FeatureWriter:
     """Builds, continues or extends a folder of features; a context manager that finishes the index when all went well.
 

@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from src.data.coco import read_json
+from src.data.coco import laid_out, read_json
 from src.data.images import Photo
+from src.errors import UserError
 
 FILES = ("instances", "person_boxes")
 """Beginnings of the files' names, what lies in an earlier one goes before."""
+
+LARGEST_SIDE = 16_384
+"""Pixels of a picture's height or width: a mask is drawn at the size that the annotations say."""
 
 
 @dataclass(frozen=True)
@@ -85,19 +89,41 @@ class Instances:
         """The objects of a category in an image."""
         return [found for found in self.objects.get(image_id, ()) if found.category == category]
 
+    def read(self, path: Path) -> Any:
+        """Takes over a file, and returns its contents; UserError where it is broken."""
+        content = read_json(path)
+        with laid_out(path):
+            self.add(content)
+        return content
+
     def add(self, content: dict[str, Any]) -> None:
-        """Takes over a file: each image in it is covered for each category in it, unless it was so before."""
+        """Takes over what a file holds: each image in it is covered for each category in it, unless it was so before.
+
+        UserError where a picture is of an absurd size.
+        """
         names = {category["id"]: category["name"] for category in content["categories"]}
-        sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
+        sizes = {image["id"]: _sensible(image["height"], image["width"]) for image in content["images"]}
         new = {image_id: set(names.values()) - self.covered.get(image_id, set()) for image_id in sizes}
         for entry in content["annotations"]:
             image_id, category = entry["image_id"], names[entry["category_id"]]
             if category in new.get(image_id, ()):
                 box, crowd = tuple(entry["bbox"]), bool(entry.get("iscrowd", 0))
-                instance = Instance(entry["id"], category, box, sizes[image_id], entry.get("segmentation"), crowd)
+                segmentation = entry.get("segmentation")
+                if isinstance(segmentation, dict):
+                    _sensible(*segmentation["size"])
+                instance = Instance(entry["id"], category, box, sizes[image_id], segmentation, crowd)
                 self.objects[image_id].append(instance)
         for image_id, categories in new.items():
             self.covered[image_id] |= categories
+
+
+def _sensible(height: int, width: int) -> tuple[int, int]:
+    """The size itself; UserError where no picture has it."""
+    if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
+        raise UserError(
+            f"a picture of {height} × {width} pixels is annotated: no file of photos says so; fetch it again"
+        )
+    return height, width
 
 
 def read_instances(images: Iterable[Photo]) -> Instances:
@@ -110,7 +136,7 @@ def read_instances(images: Iterable[Photo]) -> Instances:
         for kind in FILES:
             path: Path = folder.parent / "annotations" / f"{kind}_{folder.name}.json"
             if path.exists():
-                found.add(read_json(path))
+                found.read(path)
     return found
 
 
@@ -128,8 +154,8 @@ def annotated_objects(photo: Path) -> list[Instance] | None:
 @lru_cache(maxsize=1)
 def _named(path: Path) -> tuple[dict[str, int], dict[int, list[Instance]]]:
     """File name → image id, and the objects of an instances file."""
-    content, found = read_json(path), Instances()
-    found.add(content)
+    found = Instances()
+    content = found.read(path)
     return {image["file_name"]: image["id"] for image in content["images"]}, found.objects
 
 
@@ -138,5 +164,5 @@ def read_annotations(folder: Path) -> Instances:
     found = Instances()
     for kind in FILES:
         for path in sorted(folder.glob(f"{kind}_*.json")):
-            found.add(read_json(path))
+            found.read(path)
     return found

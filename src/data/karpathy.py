@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from src.data.captions import CaptionedImage
-from src.data.coco import inside, read_json
+from src.data.coco import inside, laid_out, read_json
 
 
 class Karpathy:
@@ -20,14 +20,15 @@ class Karpathy:
 
     def read(self, split: str) -> list[CaptionedImage]:
         """The images of `train`, `val` or `test` that have a caption, in the file's order."""
-        entries = read_json(self.root / self.file)["images"]
-        chosen = [entry for entry in entries if entry["split"] == split]
-        read = [
-            CaptionedImage(
-                entry["imgid"],
-                inside(self.root / self.images, entry["filename"]),
-                tuple(" ".join(s["raw"].split()) for s in entry["sentences"] if s["raw"].strip()),
-            )
-            for entry in chosen
-        ]
+        content = read_json(self.root / self.file)
+        with laid_out(self.root / self.file):
+            read = [
+                CaptionedImage(
+                    entry["imgid"],
+                    inside(self.root / self.images, entry["filename"]),
+                    tuple(" ".join(s["raw"].split()) for s in entry["sentences"] if s["raw"].strip()),
+                )
+                for entry in content["images"]
+                if entry["split"] == split
+            ]
         return [image for image in read if image.captions]

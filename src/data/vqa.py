@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.data.coco import inside, read_json
+from src.data.coco import inside, laid_out, read_json
 from src.data.images import Photo
 from src.errors import UserError
 
@@ -94,6 +94,10 @@ class VQA:
         asked = _entries(self.files / f"{self.prefix}{kind}_mscoco_{folder}_questions.json", "questions")
         path = self.files / f"{self.prefix}mscoco_{folder}_annotations.json"
         answered = {entry["question_id"]: entry for entry in _entries(path, "annotations")}
+        with laid_out(path):
+            return self._asked(asked, answered, folder, path)
+
+    def _asked(self, asked: Sequence[Any], answered: Mapping[int, Any], folder: str, path: Path) -> list[AskedImage]:
         found: dict[int, list[Question]] = {}
         for entry in asked:
             if entry["question_id"] not in answered:

@@ -56,3 +56,14 @@ def test_a_run_that_is_not_resumed_is_left_alone() -> None:
     seeded(5)
     RandomState().on_train_start(None, None)  # type: ignore[arg-type]
     assert draw() == expected
+
+
+def test_another_number_of_processes_draws_anew() -> None:
+    seeded(6)
+    expected = draw()
+    (state,) = through_a_file(RandomState().state_dict())["processes"]
+    seeded(6)
+    callback = RandomState()
+    callback.load_state_dict({"processes": [state, state]})
+    callback.on_train_start(None, None)  # type: ignore[arg-type]
+    assert draw() == expected

@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from src.checkpoint import TRUST, newest, read_checkpoint
-from src.data.coco import read_json
+from src.data.coco import Coco2017, read_json
+from src.data.instances import read_annotations
+from src.data.karpathy import Karpathy
 from src.errors import UserError
-from tests.running import FIGURES, SCENES, run_door
+from tests.running import FIGURES, SCENES, SIZE, WORLD, run_door
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
 
@@ -158,4 +160,50 @@ def test_a_checkpoint_of_another_task(finished: Path, places: list[str], tmp_pat
 
 def test_a_generator_says_no_words(finished: Path, photo: Path, places: list[str], tmp_path: Path) -> None:
     ckpt = changed(finished, tmp_path, assemble="src.assemble.inpainting")
-    assert "is of inpainting, which says no words" in run_door("explain", f"ckpt={ckpt}", f"image={photo}", *places).error
+    assert (
+        "is of inpainting, which says no words" in run_door("explain", f"ckpt={ckpt}", f"image={photo}", *places).error
+    )
+
+
+def test_flipped_bits_in_a_feature_cache_are_found_by_prepare(data_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(data_dir / "scenes", tmp_path / "data" / "scenes")
+    settings = [override for override in WORLD if not override.startswith("encoder.")]
+    encoder = ["encoder=scenes_cnn", f"encoder.image_size={SIZE}", "encoder.widths=[4, 8]", "features=true"]
+    prepare = ["prepare", "data=scenes", *settings, *encoder, "data.min_count=1", f"paths.data_dir={tmp_path}/data"]
+    assert run_door(*prepare).code == 0
+    (shard,) = [path for path in features(tmp_path / "data") if path.suffix == ".f16"]
+    before = shard.read_bytes()
+    shard.write_bytes(bytes([before[0] ^ 1]) + before[1:])
+    again = run_door(*prepare)
+    assert again.code == 0 and f"{shard} was damaged" in again.err
+    assert shard.read_bytes() == before and "was damaged" not in run_door(*prepare).err
+
+
+@pytest.mark.parametrize(
+    "content", [[], {}, {"images": [{}], "annotations": []}, {"images": 3, "annotations": [{"image_id": 1}]}]
+)
+def test_annotations_that_are_laid_out_in_another_way(tmp_path: Path, content: object) -> None:
+    (tmp_path / "annotations").mkdir()
+    for name in ("annotations/captions_val2017.json", "flickr.json", "annotations/instances_val2017.json"):
+        (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(UserError, match="is not laid out as such a file is"):
+        Coco2017(str(tmp_path)).read("test")
+    with pytest.raises(UserError, match="is not laid out as such a file is"):
+        Karpathy(str(tmp_path), "flickr.json", "photos").read("test")
+    with pytest.raises(UserError, match="is not laid out as such a file is"):
+        read_annotations(tmp_path / "annotations")
+
+
+@pytest.mark.parametrize("height", [0, -1, 10**9])
+def test_a_picture_of_absurd_size(tmp_path: Path, height: int) -> None:
+    content = {"categories": [], "annotations": [], "images": [{"id": 1, "height": height, "width": 8}]}
+    (tmp_path / "instances_val2017.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=f"a picture of {height} × 8 pixels"):
+        read_annotations(tmp_path)
+
+
+@pytest.mark.parametrize("given", ["[]", "[a.ckpt,b.ckpt]", "3", "null"])
+def test_something_else_than_one_checkpoint(places: list[str], photo: Path, given: str) -> None:
+    assert "one checkpoint is wanted here" in run_door("explain", f"ckpt={given}", f"image={photo}", *places).error
+    if "," not in given:  # an ensemble
+        assert "one checkpoint is wanted here" in run_door("evaluate", f"ckpt={given}", *places).error

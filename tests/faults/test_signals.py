@@ -34,9 +34,16 @@ class Ended(NamedTuple):
     err: str
 
 
-def interrupted(data_dir: Path, folder: Path, which: signal.Signals, *overrides: str) -> Ended:
-    """Signals a run, and all that it has started, as a terminal and SLURM do, once it has a checkpoint."""
-    settings = [*SETTINGS, f"paths.data_dir={data_dir}", f"hydra.run.dir={folder}", *overrides]
+def trained_on(data_dir: Path) -> list[str]:
+    return [*SETTINGS, f"paths.data_dir={data_dir}"]
+
+
+def interrupted(data_dir: Path, folder: Path, which: signal.Signals, *overrides: str, alone: bool = False) -> Ended:
+    """Signals a run, and all that it has started, as a terminal and SLURM do, once it has a checkpoint.
+
+    `alone`: only its first process, as `kill` does.
+    """
+    settings = [*trained_on(data_dir), f"hydra.run.dir={folder}", *overrides]
     process = subprocess.Popen(
         [sys.executable, "-m", "src.train", *settings],
         env={**os.environ, "PATH": ""},  # no Java
@@ -49,8 +56,8 @@ def interrupted(data_dir: Path, folder: Path, which: signal.Signals, *overrides:
     while not (folder / "checkpoints" / "last.ckpt").exists():
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
         time.sleep(0.02)
-    os.killpg(process.pid, which)
-    out, err = process.communicate(timeout=120)
+    (os.kill if alone else os.killpg)(process.pid, which)
+    out, err = process.communicate(timeout=60)
     return Ended(process.returncode, out, err)
 
 
@@ -71,7 +78,31 @@ def test_a_run_that_is_asked_to_end(data_dir: Path, tmp_path: Path, which: signa
         return
     with without_java():
         assert run_door("train", f"resume={tmp_path}/run").code == 0
-        whole = run_door("train", *SETTINGS, f"paths.data_dir={data_dir}", f"hydra.run.dir={tmp_path}/whole").folder
+        whole = run_door("train", *trained_on(data_dir), f"hydra.run.dir={tmp_path}/whole").folder
     resumed, uninterrupted = weights(tmp_path / "run"), weights(whole)
     assert all(torch.equal(resumed[name], value) for name, value in uninterrupted.items())
     assert (tmp_path / "run" / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+
+
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT], ids=lambda v: str(v))
+def test_a_run_whose_workers_know_nothing_of_it(data_dir: Path, tmp_path: Path, which: signal.Signals) -> None:
+    """They are ended too, and leave no message."""
+    ended = interrupted(data_dir, tmp_path / "run", which, alone=True)
+    assert ended.code == 128 + which and "Traceback" not in ended.err, ended.err
+    assert ended.out.splitlines()[-1] == f"{tmp_path}/run" and "DataLoader worker" not in ended.err
+
+
+def test_two_processes_that_are_asked_to_end(data_dir: Path, tmp_path: Path) -> None:
+    """They agree on the batch, and the run goes on to the weights of one that was not interrupted."""
+    two = ["trainer=ddp_cpu", "trainer.strategy=ddp", "trainer.max_epochs=3"]
+    ended = interrupted(data_dir, tmp_path / "run", signal.SIGTERM, *two)
+    assert ended.code == 143 and "Traceback" not in ended.err, ended.err
+    assert ended.out.splitlines()[-1] == f"{tmp_path}/run"
+    stopped = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert 5 <= stopped < 18  # three epochs of 48 images, 4 to a process
+    for given in ([f"resume={tmp_path}/run"], [*trained_on(data_dir), *two, f"hydra.run.dir={tmp_path}/whole"]):
+        command = [sys.executable, "-m", "src.train", *given]
+        ran = subprocess.run(command, env={**os.environ, "PATH": ""}, capture_output=True, text=True, timeout=200)
+        assert ran.returncode == 0, ran.stderr
+    resumed, uninterrupted = weights(tmp_path / "run"), weights(tmp_path / "whole")
+    assert all(torch.equal(resumed[name], value) for name, value in uninterrupted.items())

@@ -9,8 +9,10 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+
+from tests.waiting import wait
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue")
 
@@ -42,7 +44,7 @@ class Cluster:
 
     Args:
         folder: for keys, state and logs; its path must be short, for a socket lies in it.
-        nodes: how many. cpus, gpus: of each; the GPUs are fake.
+        nodes: how many, with the feature `fast`. cpus, gpus: of each; the GPUs are fake.
     """
 
     def __init__(self, folder: Path, nodes: int = 2, cpus: int = 4, gpus: int = 2):
@@ -129,7 +131,7 @@ class Cluster:
             os.mknod(device, 0o20666, os.makedev(1, 3))
         for node, port in zip(self.nodes, ports[1:], strict=True):
             about = f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port}"
-            lines.append(f"{about} CPUs={self.cpus} RealMemory=4000 Gres=gpu:fake:{self.gpus} State=UNKNOWN")
+            lines.append(f"{about} CPUs={self.cpus} RealMemory=4000 Gres=gpu:fake:{self.gpus} Features=fast")
         lines.append("PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP")
         lines.append("PartitionName=short Nodes=ALL MaxTime=INFINITE State=UP")
         gres = [f"NodeName={node} Name=gpu Type=fake File={device}" for node in self.nodes for device in devices]
@@ -184,14 +186,6 @@ def free_ports(count: int) -> list[int]:
     for one in sockets:
         one.close()
     return ports
-
-
-def wait(until: Callable[[], object], seconds: float, about: Callable[[], object]) -> None:
-    """Waits for a condition; fails, with what `about` says, where it does not come true."""
-    deadline = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < deadline, about()
-        time.sleep(0.3)
 
 
 def end(pid: int) -> None:

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Two nodes. `python` is this one, and Java is broken: captions are tokenised without it, which is quicker."""
+    """Two nodes, which share a $TMPDIR. `python` is this one, and Java is broken: captions are tokenised without it,
+    which is quicker."""
     if missing():
         pytest.skip(missing())
     folder = Path(tempfile.mkdtemp(prefix="slurm"))  # a short path
@@ -26,6 +27,8 @@ def cluster() -> Iterator[Cluster]:
         java.write_text("#!/bin/sh\nexit 1\n")
         java.chmod(0o755)
         started.environment["PATH"] = f"{folder}/bin:{Path(sys.executable).parent}:{started.environment['PATH']}"
+        started.environment["TMPDIR"] = str(folder / "tmp")
+        (folder / "tmp").mkdir()
         yield started
     finally:
         started.stop()

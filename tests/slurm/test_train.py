@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
-from tests.running import FIGURES, SCENES, run_door, without_java
-from tests.slurm.cluster import Cluster, wait
+from src.door import run_id
+from tests.running import FIGURES, SCENES, last_of_each, run_door, without_java
+from tests.slurm.cluster import Cluster
+from tests.waiting import wait
 
 pytestmark = pytest.mark.slurm
 
@@ -29,10 +32,12 @@ LONG = [
 """12 steps an epoch, of which 5 is no divisor."""
 
 
-def submitted(cluster: Cluster, outputs: Path, overrides: Sequence[str], *options: str) -> tuple[str, Path]:
+def submitted(
+    cluster: Cluster, outputs: Path, overrides: Sequence[str], *options: str, **variables: str
+) -> tuple[str, Path]:
     """A training's job id and run directory."""
     given = ["--cpus-per-task=1", "--time=20", f"--output={outputs}.log", *options]
-    job = cluster.submit(*given, "slurm/train.sbatch", *overrides, f"paths.output_dir={outputs}")
+    job = cluster.submit(*given, "slurm/train.sbatch", *overrides, f"paths.output_dir={outputs}", **variables)
     return job, outputs / "train" / f"slurm-{job}"
 
 
@@ -64,9 +69,14 @@ def outputs(tmp_path: Path) -> Path:
 
 
 def test_two_nodes_train_together(cluster: Cluster, data_dir: Path, outputs: Path) -> None:
-    settings = [*SCENES, *FIGURES, "trainer=ddp_cpu", f"paths.data_dir={data_dir}"]
-    job, folder = submitted(cluster, outputs, settings, "--nodes=2", "--gpus-per-node=1")
+    """On a copy of the data, after a line of shell."""
+    settings = [*SCENES, *FIGURES, "trainer=ddp_cpu"]
+    options, variables = ["--nodes=2", "--gpus-per-node=1"], {"STAGE": str(data_dir), "SETUP": "echo set up"}
+    job, folder = submitted(cluster, outputs, settings, *options, **variables)
     assert cluster.ended(job) == "COMPLETED", said(outputs)
+    copy = Path(cluster.environment["TMPDIR"], f"whysaid-{job}")
+    assert OmegaConf.load(folder / "config.yaml").paths.data_dir == str(copy) and not copy.exists()
+    assert said(outputs).count("set up") == 2
     assert [path.name for path in (outputs / "train").iterdir()] == [f"slurm-{job}"]
     assert {"test/CIDEr", "val/CIDEr"} <= json.loads((folder / "metrics.json").read_text()).keys()
     assert last(folder)["global_step"] == 3  # 48 images, 8 to a process
@@ -91,14 +101,16 @@ def test_a_requeued_job_ends_as_if_nothing_had_happened(cluster: Cluster, data_d
 
 
 def test_a_killed_task_queues_the_job_again(cluster: Cluster, data_dir: Path, outputs: Path) -> None:
-    settings = [*LONG, "trainer=ddp_cpu", f"paths.data_dir={data_dir}"]
-    job, folder = submitted(cluster, outputs, settings, "--nodes=2")
+    settings = last_of_each([*LONG, "trainer=ddp_cpu", "logger=wandb", f"paths.data_dir={data_dir}"])
+    job, folder = submitted(cluster, outputs, settings, "--nodes=2", WANDB_MODE="offline")
     wait((folder / "checkpoints" / "last.ckpt").exists, 120, lambda: said(outputs))
     os.kill(process(job, 1), signal.SIGKILL)
     wait(lambda: cluster.job(job)["Restarts"] == "1", 120, lambda: said(outputs))
     assert cluster.ended(job) == "COMPLETED", said(outputs)
     assert "a task was killed (status 137): the job is queued again" in said(outputs)
     assert last(folder)["global_step"] == 48 and (folder / "metrics.json").exists()
+    runs = [path.name.split("-", 3)[3] for path in folder.glob("wandb/offline-run-*")]  # after the word and the time
+    assert len(runs) == 2 and set(runs) == {run_id(str(folder))}, runs
 
 
 def test_an_error_is_not_tried_again(cluster: Cluster, data_dir: Path, outputs: Path) -> None:
