@@ -30,7 +30,7 @@ class RandomState(Callback):
         return {"processes": every}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._loaded = state_dict["processes"]
+        self._loaded = state_dict.get("processes")  # one of an earlier layout draws anew
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Last before the first batch: whatever was drawn while the run was set up again is forgotten."""
