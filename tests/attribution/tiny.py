@@ -65,6 +65,7 @@ def resnet() -> Encoder:
 
 ENCODERS: dict[str, tuple[Callable[[], Encoder], int]] = {
     "scenes_cnn": (lambda: ScenesCNN((4, 6), 8), 8),
+    "surroundings": (lambda: ScenesCNN((4, 6), 8, 2), 8),
     "vgg": (vgg, 8),
     "resnet": (resnet, 8),
     "efficientnet_lite0": (lambda: EfficientNetLite0(None, fuse=True, image_size=32), 32),

@@ -6,26 +6,16 @@ from src.models.encoders.scenes_cnn import ScenesCNN
 from tests.models.encoders.checks import check_contract, check_grid_order
 
 
+@pytest.mark.parametrize("surroundings", [0, 3])
 @pytest.mark.parametrize(
     ("widths", "size", "grid"),
     [((16, 32, 96, 192), 80, (10, 10)), ((8, 8), 16, (8, 8)), ((8, 8, 16, 16, 24), 80, (5, 5))],
 )
-def test_contract(widths, size, grid):
+def test_contract(widths, size, grid, surroundings):
     torch.manual_seed(0)
-    encoder = ScenesCNN(widths, size)
-    assert (encoder.dim, encoder.grid) == (widths[-1], grid)
+    encoder = ScenesCNN(widths, size, surroundings)
+    assert (encoder.dim, encoder.grid) == (widths[-1] + 5 * surroundings, grid)
     check_contract(encoder)
-
-
-@pytest.mark.parametrize(("dilations", "sees"), [((), 38), ((2,), 70), ((1, 2), 86)])
-def test_dilations_let_a_region_see_further(dilations, sees):
-    torch.manual_seed(0)
-    encoder = ScenesCNN((4, 4, 4, 4), 160, dilations).eval()
-    assert encoder.grid == (20, 20) and len(encoder(torch.zeros(1, 3, 160, 160)).values[0]) == 400
-    images = torch.randn(1, 3, 160, 160, requires_grad=True)
-    encoder(images).values[0, 10 * 20 + 10].sum().backward()
-    rows = images.grad.abs().sum((0, 1, 3)).nonzero().flatten()
-    assert sees - 16 < rows.max() - rows.min() + 1 <= sees  # pools pass one pixel of four
 
 
 def test_grid_is_row_major():
