@@ -269,13 +269,18 @@ def finish(metrics: Mapping[str, float], folder: Path) -> None:
 
 
 def metrics_table(metrics: Mapping[str, float]) -> Table:
-    """A row for each `<split>/<metric>` of an evaluated split, its baselines `<metric>_<baseline>` beside it."""
+    """A row for each `<split>/<metric>` of an evaluated split, its baselines `<metric>_<baseline>` beside it.
+
+    Where other splits were evaluated, `train/` is what training logged, and left out.
+    """
+    elsewhere = any(name.startswith(("val/", "test/")) for name in metrics)
+    passed_over = ("lr-", "train/") if elsewhere else ("lr-",)
     cells: dict[str, dict[str, float]] = {}
     for name, value in metrics.items():
         metric, baseline = re.fullmatch(rf"(.+?)(?:_({'|'.join(BASELINES)}))?", name).groups()  # type: ignore[union-attr]
         if metric not in metrics:
             metric, baseline = name, None
-        if not name.startswith(("train/", "lr-")):
+        if not name.startswith(passed_over):
             cells.setdefault(metric, {})[baseline or ""] = value
     baselines = [name for name in BASELINES if any(name in row for row in cells.values())]
     table = Table(Column("metric", overflow="fold"), "value", *(BASELINES[name] for name in baselines))

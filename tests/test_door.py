@@ -39,3 +39,7 @@ def test_the_last_line_is_the_run_directory(tmp_path: Path, capsys) -> None:  # 
 
 def test_run_ids_are_stable_and_differ_between_directories() -> None:
     assert run_id("outputs/train/a") == run_id("outputs/train/a") != run_id("outputs/train/b")
+
+
+def test_metrics_of_the_training_split_are_shown_where_it_was_evaluated() -> None:
+    assert "train/CIDEr" in printed({"train/CIDEr": 0.5, "train/CIDEr_human": 0.9})

@@ -38,6 +38,8 @@ class SelfCritical:
         max_length: tokens of a sample at most, `<end>` included.
         dropout: on while sampling; the vocabulary layer then draws one mask to sample and another to reinforce, which
             are the same distribution only on average. Off, what is reinforced is what was sampled.
+        temperature: T > 0 of the policy softmax(logits / T) that is sampled and reinforced. Published: 1. A captioner
+            trained with label smoothing spreads its mass, and what it draws at 1 is far from what it writes greedily.
         relevance: sample from, and reinforce, p̂ instead of p; the greedy baseline stays on p (`lrp_scst`).
         xe_share: s in [0, 1), L becomes (1 − s) L + s · cross-entropy of the batch's captions, with dropout.
         label_smoothing: of that cross-entropy, in [0, 1).
@@ -50,6 +52,7 @@ class SelfCritical:
         samples: int = 5,
         max_length: int = 20,
         dropout: bool = False,
+        temperature: float = 1.0,
         relevance: ContextRelevance | None = None,
         xe_share: float = 0.0,
         label_smoothing: float = 0.0,
@@ -60,7 +63,10 @@ class SelfCritical:
             raise UserError(f"objective.samples is {samples}: leave_one_out compares at least 2 samples of an image")
         if not 0 <= xe_share < 1:
             raise UserError(f"objective.xe_share is {xe_share}: set it to at least 0 and below 1")
+        if temperature <= 0:
+            raise UserError(f"objective.temperature is {temperature}: set it above 0")
         self.rewards, self.baseline, self.dropout, self.relevance = Rewards(rewards), baseline, dropout, relevance
+        self.temperature = temperature
         self.sampler, self.greedy = Multinomial(samples=samples, max_length=max_length), Greedy(max_length)
         self.xe_share, self.cross_entropy = xe_share, CrossEntropy(label_smoothing)
 
@@ -106,8 +112,9 @@ class SelfCritical:
         return leave_one_out(rewards)
 
     def _logits(self, captioner: Captioner, output: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
-        """What is sampled from: p, or p̂ of an explanation."""
-        return captioner.head(output) if self.relevance is None else self.relevance.logits(captioner, output, parts)
+        """What is sampled from: p, or p̂ of an explanation, at the temperature."""
+        logits = captioner.head(output) if self.relevance is None else self.relevance.logits(captioner, output, parts)
+        return logits / self.temperature
 
 
 def leave_one_out(rewards: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -71,25 +71,27 @@ def three_words() -> tuple[Captioner, CaptionBatch]:
     return model, batch
 
 
-def probability(model: Captioner, batch: CaptionBatch, words: tuple[int, ...]) -> Tensor:
+def probability(model: Captioner, batch: CaptionBatch, words: tuple[int, ...], temperature: float = 1.0) -> Tensor:
     """Of a caption, step by step, `<pad>` and `<start>` being impossible."""
     features = model.features(batch)
     state, said, product_ = model.start(features), START, torch.ones((), dtype=torch.float64)
     for word in words:
         step = model.step(torch.tensor([said]), state, features)
         state, said = step.state, word
-        product_ = product_ * step.logits[0, 2:].softmax(0)[word - 2]
+        product_ = product_ * (step.logits[0, 2:] / temperature).softmax(0)[word - 2]
     return product_
 
 
-@pytest.mark.parametrize("baseline", ["greedy", "leave_one_out"])
-def test_the_expected_gradient_is_that_of_the_expected_reward(baseline: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("baseline", "temperature"), [("greedy", 1.0), ("leave_one_out", 1.0), ("leave_one_out", 0.5)])
+def test_the_expected_gradient_is_that_of_the_expected_reward(
+    baseline: str, temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, batch = three_words()
     number = 1 if baseline == "greedy" else 2
-    reinforce = objective(baseline=baseline, samples=number, max_length=2)
+    reinforce = objective(baseline=baseline, samples=number, max_length=2, temperature=temperature)
     reinforce.rewards = Table()  # type: ignore[assignment]
     with dropping(model, False):
-        chances = {words: probability(model, batch, words) for words in Table.VALUE}
+        chances = {words: probability(model, batch, words, temperature) for words in Table.VALUE}
         assert sum(chances.values()).item() == pytest.approx(1, abs=1e-12)
         expected = sum(chance * Table.VALUE[words] for words, chance in chances.items())
         exact = gradients(model, -expected / 2)
@@ -123,7 +125,7 @@ def test_what_is_reinforced_is_what_was_sampled(name: str, relevance: ContextRel
     model, batch = captioner(name), with_regions()
     with torch.no_grad():
         model.vocabulary_layer.bias[END] += 1  # captions end at many lengths, and images leave the batch
-    reinforce = objective(relevance=relevance, samples=3, max_length=12)
+    reinforce = objective(relevance=relevance, samples=3, max_length=12, temperature=0.8)
     with dropping(model, False):
         features = model.features(batch)
         head = partial(reinforce._logits, model)
@@ -246,6 +248,7 @@ def test_dropout_is_off_or_on_and_left_as_it_was() -> None:
         ({"samples": 1}, "at least 2 samples"),
         ({"baseline": "mean"}, "greedy or leave_one_out"),
         ({"xe_share": 1.0}, "below 1"),
+        ({"temperature": 0.0}, "above 0"),
         ({"samples": 0, "baseline": "greedy"}, "at least 1"),
     ],
 )
