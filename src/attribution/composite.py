@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from src.attribution.layers import Convolution, Layer, LinearMap, Product
+from src.attribution.layers import Convolution, Layer, LinearMap, Product, product_dtype
 from src.attribution.pooling import max_pool
 from src.attribution.rules import Rule
 from src.data.images import Preprocessing
@@ -49,13 +49,7 @@ class Composite:
         if self.convolution.first_only or self.linear.first_only:
             raise UserError("z^B, flat and w² replace the input, which only a first layer allows: set them as `first`")
 
-        if self.dtype not in (None, "float32", "bfloat16"):
-            raise UserError(f"LRP's products are float32 or bfloat16, not {self.dtype}")
-
-    @property
-    def products(self) -> torch.dtype | None:
-        """`dtype` as torch names it."""
-        return None if self.dtype is None else getattr(torch, self.dtype)
+        product_dtype(self.dtype)
 
     @contextmanager
     def applied(self, encoder: Encoder) -> Iterator["Rules"]:
@@ -81,7 +75,7 @@ class Rules(TorchFunctionMode):
         super().__init__()
         self.composite, self.first, self.names = composite, first, names
         self.layers: list[Layer] = []
-        self._dtype = composite.products
+        self._dtype = product_dtype(composite.dtype)
         self._output: Tensor | None = None  # of the last layer, in case BatchNorm or an activation comes next
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -33,8 +33,16 @@ class GradCam(FromPasses):
 class GuidedGradCam(GradCam):
     """Guided Backprop where Grad-CAM is strong: the product of the two, on pixels and on regions.
 
+    Args:
+        chunk: words explained at once, which caps the memory.
+        dtype: see `FromPasses`.
+
     Raises UserError: there are no images, or regions have no grid, or the encoder has no ReLU.
     """
+
+    def __init__(self, chunk: int = 4, dtype: str | None = None):
+        super().__init__(chunk)
+        self.dtype = dtype
 
     def explain(self, passes: Passes) -> Explanation:
         words, regions = passes.gradients

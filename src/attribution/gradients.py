@@ -13,10 +13,11 @@ class Saliency(FromPasses):
 
     Args:
         chunk: words explained at once, which caps the memory.
+        dtype: see `FromPasses`.
     """
 
-    def __init__(self, chunk: int = 4):
-        self.chunk = chunk
+    def __init__(self, chunk: int = 4, dtype: str | None = None):
+        self.chunk, self.dtype = chunk, dtype
 
     def explain(self, passes: Passes) -> Explanation:
         words, regions = passes.gradients
@@ -29,10 +30,11 @@ class InputXGradient(FromPasses):
 
     Args:
         chunk: words explained at once, which caps the memory.
+        dtype: see `FromPasses`.
     """
 
-    def __init__(self, chunk: int = 4):
-        self.chunk = chunk
+    def __init__(self, chunk: int = 4, dtype: str | None = None):
+        self.chunk, self.dtype = chunk, dtype
 
     def explain(self, passes: Passes) -> Explanation:
         words, regions = passes.gradients

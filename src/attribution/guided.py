@@ -14,14 +14,15 @@ class DeconvNet(FromPasses):
 
     Args:
         chunk: words explained at once, which caps the memory.
+        dtype: see `FromPasses`.
 
     Raises UserError: there are no images, or the encoder has no ReLU.
     """
 
     rule = ReLURule.DECONV
 
-    def __init__(self, chunk: int = 4):
-        self.chunk = chunk
+    def __init__(self, chunk: int = 4, dtype: str | None = None):
+        self.chunk, self.dtype = chunk, dtype
 
     def explain(self, passes: Passes) -> Explanation:
         words, regions = passes.gradients

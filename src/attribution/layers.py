@@ -14,7 +14,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from src.attribution.rules import PLAIN, Rule, Share, negative, positive, same
+from src.errors import UserError
 from src.models.relevance import stabilised
+
+
+def product_dtype(name: str | None) -> torch.dtype | None:
+    """The dtype of products of float32 tensors that go back: `bfloat16`, or None for `float32` and None. UserError for
+    another name."""
+    if name not in (None, "float32", "bfloat16"):
+        raise UserError(f"products are float32 or bfloat16, not {name}")
+    return torch.bfloat16 if name == "bfloat16" else None
 
 
 class LinearMap(Protocol):

@@ -41,13 +41,17 @@ class ReLUs(TorchFunctionMode):
     ReLU6 and hardtanh pass, under the plain and the guided rule, only what they did not clip. Parameters count as
     constants, and convolutions and max-pools go back without repeating their input for each of many gradients.
 
+    Args:
+        dtype: of the products by which float32 gradients go back through convolutions; None: float32.
+
     Attributes:
         rule: what the next backward follows.
         count: ReLUs met so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: torch.dtype | None = None) -> None:
         super().__init__()
+        self.dtype = dtype
         self.rule, self.count = ReLURule.PLAIN, 0
         self._last: Convolved | None = None
 
@@ -108,7 +112,7 @@ class ReLUs(TorchFunctionMode):
             return convolved
         linear = Convolution(stride, padding, dilation, groups)
         y = linear.forward(x.detach(), weight, bias)
-        output = _propagated(x, y, partial(linear.transpose, weight=weight, shape=x.shape))
+        output = _propagated(x, y, self._transposed(linear, weight, x.shape))
         self._last = Convolved(linear, x, weight, output)
         return output
 
@@ -132,7 +136,12 @@ class ReLUs(TorchFunctionMode):
         if last is None or last.output is not x:
             return _propagated(x, y, partial(torch.mul, factor.view(-1, 1, 1)))
         scaled = last.weight * factor.view(-1, 1, 1, 1)
-        return _propagated(last.x, y, partial(last.linear.transpose, weight=scaled, shape=last.x.shape))
+        return _propagated(last.x, y, self._transposed(last.linear, scaled, last.x.shape))
+
+    def _transposed(self, linear: Convolution, weight: Tensor, shape: torch.Size) -> Callable[[Tensor], Tensor]:
+        """The way back of a convolution."""
+        rounded = weight.to(self.dtype if weight.dtype == torch.float32 else None)
+        return lambda gradient: linear.transpose(gradient.to(rounded.dtype), rounded, shape).to(gradient.dtype)
 
     def _max_pool(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return max_pool(x, *args, **kwargs)

@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from src.attribution.explanation import Explanation
+from src.attribution.layers import product_dtype
 from src.attribution.method import Method
 from src.attribution.passes import FromPasses, finite, opened
 from src.attribution.targets import Targets
@@ -20,7 +21,8 @@ def attribute_all(
     """What each method says by itself, under the same names and in the same order.
 
     All that read from `Passes` share one forward of encoder and decoder, one backward of the decoder and one backward
-    of the encoder for each rule of its ReLUs; `chunk` is the smallest of theirs. Others, as LRP, run by themselves.
+    of the encoder for each rule of its ReLUs; `chunk` is the smallest of theirs, and products are rounded
+    where all that name a dtype name the same. Others, as LRP, run by themselves.
 
     Raises UserError: as `Method.attribute` does, with the method's name in front.
     """
@@ -28,7 +30,9 @@ def attribute_all(
     sharing = {name: method for name, method in methods.items() if isinstance(method, FromPasses)}
     if sharing:
         chunks = [method.chunk for method in sharing.values() if method.chunk is not None]
-        with opened(model, batch, targets, min(chunks, default=1)) as passes:
+        dtypes = {product_dtype(method.dtype) for method in sharing.values() if method.dtype is not None}
+        dtype = dtypes.pop() if len(dtypes) == 1 else None
+        with opened(model, batch, targets, min(chunks, default=1), dtype) as passes:
             found = {name: finite(method.explain(passes), passes) for name, method in sharing.items()}
     found |= {name: m.attribute(model, batch, targets) for name, m in methods.items() if name not in sharing}
     return {name: found[name] for name in methods}

@@ -51,6 +51,26 @@ def counted(methods: dict[str, Method], words: list[int] | None = None) -> tuple
     return found.calls["forward"] // LAYERS, found.calls["backward"] // LAYERS
 
 
+def test_products_may_be_rounded() -> None:
+    """In float32 alone, and only where all methods that share the passes agree."""
+    model, side = sighted("gridtd", "vgg")
+    four = Saliency, DeconvNet, GuidedBackprop, GuidedGradCam
+    exact, rounded = ({kind.__name__: kind(dtype=name) for kind in four} for name in ("float32", "bfloat16"))
+    mixed = rounded | {"Saliency": Saliency(dtype="float32"), "GradCam": GradCam()}
+
+    def maps(methods: dict[str, Method], dtype: torch.dtype) -> dict[str, Tensor]:
+        found = attribute_all(methods, model.to(dtype), photos(side).to(dtype), Targets(captions()))
+        return {name: found[name].pixels for name in exact}  # type: ignore[misc]
+
+    for same in ((exact, rounded, torch.float64), (exact, mixed, torch.float32)):
+        torch.testing.assert_close(maps(same[0], same[2]), maps(same[1], same[2]), rtol=0, atol=0)
+    near = maps(rounded | {"GradCam": GradCam()}, torch.float32)
+    for name, wanted in maps(exact, torch.float32).items():
+        assert 0 < (near[name] - wanted).norm() <= 0.02 * wanted.norm()
+    with pytest.raises(UserError, match="not float16"):
+        Saliency(dtype="float16").attribute(model, photos(side), Targets(captions()))
+
+
 def test_one_forward_and_a_backward_for_each_rule() -> None:
     four = {"s": Saliency(), "d": DeconvNet(), "g": GuidedBackprop(), "c": GuidedGradCam()}
     assert counted(four) == (1, 3)

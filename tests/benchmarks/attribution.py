@@ -135,12 +135,8 @@ def gradient_maps() -> dict[str, float]:
     encoder = ResNet(50, None)
     captioner = GridTD(encoder, VOCABULARY, 512, 512, 512).eval()
     image, targets = torch.rand(1, 3, 224, 224), Targets(torch.full((1, 1), 7))
-    methods = {
-        "saliency": gradients.Saliency(),
-        "deconvnet": guided.DeconvNet(),
-        "guided_backprop": guided.GuidedBackprop(),
-        "guided_grad_cam": GuidedGradCam(),
-    }
+    kinds_of = gradients.Saliency, guided.DeconvNet, guided.GuidedBackprop, GuidedGradCam
+    methods, exact = ({kind.__name__: kind(dtype=dtype) for kind in kinds_of} for dtype in (quick_dtype(), "float32"))
     word = Word(captioner)
     last = encoder.features[-1] if hasattr(encoder, "features") else encoder.layer4
 
@@ -151,6 +147,7 @@ def gradient_maps() -> dict[str, float]:
     kinds: dict[str, Callable[[], object]] = {
         "F": forward(encoder, image),
         "four_maps": lambda: attribute_all(methods, captioner, image, targets),
+        "four_maps_float32": lambda: attribute_all(exact, captioner, image, targets),
         "captum_four_maps": captum,
     }
     return in_units(medians(kinds, RUNS), "F")
