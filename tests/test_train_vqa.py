@@ -12,6 +12,8 @@ from src.data.scenes.objects import CLASSES
 from tests.running import SIZE, WORLD, Ran, composed, run_door, trained
 from tests.wandb_file import read_history, read_records
 
+PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "coco_small"
+
 SMALL = (
     "logger=none",
     "data.batch_size=8",
@@ -213,6 +215,27 @@ def test_the_published_experiments_run(version: int, data_dir: Path, places: lis
     metrics = run_metrics(run_door("train", f"experiment=saaa_vqa{version}", "debug=fast_dev_run", *small, *places))
     assert {"val/vqa_accuracy", "test/vqa_accuracy"} <= metrics.keys()
     assert ("test/vqa_multiple_choice" in metrics) == (version == 1)
+
+
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="../shared/data/coco_small is not there")
+def test_real_questions_are_learnt_by_heart(tmp_path: Path) -> None:
+    """VQA's own files and COCO's photos, through the reader, cached features of ImageNet's weights and the metric."""
+    ran = run_door(
+        "train",
+        "experiment=saaa_vqa2",
+        *SMALL,
+        f"data.root={PHOTOS}",
+        "data.source.questions=vqa",
+        *("data.source.folders.train=train2017", "+data.source.folders.val=train2017"),
+        *("data.source.folders.test=val2017", "data.source.image='{id:012d}.jpg'"),
+        *("encoder=efficientnet_lite0", "data.cache_features=true", "data.answers=100"),
+        *("model.hidden_dim=64", "model.attention_dim=32", "model.embed_dim=32", "model.classifier_dim=64"),
+        *("model.dropout=0", "optimizer.lr=3e-3", "trainer.max_epochs=25", "trainer.check_val_every_n_epoch=25"),
+        *("callbacks.glimpses=null", "callbacks.answers=null"),
+        *(f"paths.data_dir={tmp_path}/data", f"paths.output_dir={tmp_path}/outputs"),
+    )
+    metrics = run_metrics(ran)
+    assert metrics["val/vqa_accuracy"] > 0.85 > metrics["test/vqa_accuracy"]  # validated on what it is trained on
 
 
 def official(data_dir: Path, version: int) -> Path:
