@@ -5,19 +5,11 @@ a word or a region is summed over E or D.
 """
 
 from src.attribution.explanation import Explanation
-from src.attribution.passes import FromPasses, Passes
+from src.attribution.passes import Passes, ToPixels
 
 
-class Saliency(FromPasses):
-    """|gradient| of pixels and regions (Simonyan et al. 2014); the gradient of words keeps its sign.
-
-    Args:
-        chunk: words explained at once, which caps the memory.
-        dtype: see `FromPasses`.
-    """
-
-    def __init__(self, chunk: int = 4, dtype: str | None = None):
-        self.chunk, self.dtype = chunk, dtype
+class Saliency(ToPixels):
+    """|gradient| of pixels and regions (Simonyan et al. 2014); the gradient of words keeps its sign."""
 
     def explain(self, passes: Passes) -> Explanation:
         words, regions = passes.gradients
@@ -25,16 +17,8 @@ class Saliency(FromPasses):
         return Explanation(pixels, regions.abs().sum(-1), words.sum(-1), passes.nothing)
 
 
-class InputXGradient(FromPasses):
-    """Gradient × input (Shrikumar et al. 2016): what a linear model with these slopes would add up.
-
-    Args:
-        chunk: words explained at once, which caps the memory.
-        dtype: see `FromPasses`.
-    """
-
-    def __init__(self, chunk: int = 4, dtype: str | None = None):
-        self.chunk, self.dtype = chunk, dtype
+class InputXGradient(ToPixels):
+    """Gradient × input (Shrikumar et al. 2016): what a linear model with these slopes would add up."""
 
     def explain(self, passes: Passes) -> Explanation:
         words, regions = passes.gradients

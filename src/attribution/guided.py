@@ -5,24 +5,17 @@ gradient itself, summed over features or embedding.
 """
 
 from src.attribution.explanation import Explanation
-from src.attribution.passes import FromPasses, Passes
+from src.attribution.passes import Passes, ToPixels
 from src.attribution.relus import ReLURule
 
 
-class DeconvNet(FromPasses):
+class DeconvNet(ToPixels):
     """Negative gradients are dropped at each ReLU, whatever its input was (Zeiler & Fergus 2014).
-
-    Args:
-        chunk: words explained at once, which caps the memory.
-        dtype: see `FromPasses`.
 
     Raises UserError: there are no images, or the encoder has no ReLU.
     """
 
     rule = ReLURule.DECONV
-
-    def __init__(self, chunk: int = 4, dtype: str | None = None):
-        self.chunk, self.dtype = chunk, dtype
 
     def explain(self, passes: Passes) -> Explanation:
         words, regions = passes.gradients

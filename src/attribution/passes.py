@@ -227,6 +227,18 @@ class FromPasses(ABC):
             return finite(self.explain(passes), passes)
 
 
+class ToPixels(FromPasses):
+    """A method whose gradients go back to the pixels.
+
+    Args:
+        chunk: words explained at once, which caps the memory.
+        dtype: see `FromPasses`.
+    """
+
+    def __init__(self, chunk: int = 4, dtype: str | None = None):
+        self.chunk, self.dtype = chunk, dtype
+
+
 def apart(x: Tensor, copies: int) -> Tensor:
     """What is known of copies (B·k, …) → (B, k, …)."""
     return x.unflatten(0, (-1, copies))
