@@ -40,10 +40,10 @@ class Framing:
         """The crop and the resizing in one: `left` and `top` say where, in [0, 1] of the room there is."""
         least = min(photo.size)
         scale = max(self.size, shorter or least) / least
-        side = self.size / scale
+        side = min(self.size / scale, least)  # which rounding may exceed
         x, y = left * (photo.width - side), top * (photo.height - side)
         if scale == 1:  # whole pixels are copied, not interpolated
             x, y = round(x), round(y)
             return photo.crop((x, y, x + self.size, y + self.size))
-        box: Box = (x, y, x + side, y + side)
+        box: Box = (x, y, min(x + side, photo.width), min(y + side, photo.height))
         return photo.resize((self.size, self.size), Image.Resampling.BICUBIC, box)

@@ -62,3 +62,13 @@ def test_draws_depend_on_the_generator_alone() -> None:
     framing = Framing(16, resize=(1.0, 2.5))
     first, second = (framing.drawn(ramp(50, 60), np.random.default_rng(7)) for _ in range(2))
     assert first.tobytes() == second.tobytes()
+
+
+def test_rounding_never_leaves_the_photo() -> None:
+    """64 / (64 / 98) is a little more than 98, and so it is for other sizes."""
+    framing, rounded = Framing(64, (1.0, 1.0)), 0
+    for least in range(65, 700):
+        rounded += 64 / (64 / least) > least
+        for size in ((least, least), (least + 7, least)):
+            assert framing.drawn(Image.new("L", size), np.random.default_rng(least)).size == (64, 64)
+    assert rounded > 0
