@@ -35,6 +35,7 @@ from yaml import YAMLError
 from src import run_directory, slurm
 from src.data.whole import write_whole
 from src.errors import UserError
+from src.hushed import hush
 from src.interrupted import Interrupted
 from src.processes import leave_processes, own_command
 from src.study import none_succeeded, trials_left
@@ -101,6 +102,7 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         def job(config: DictConfig) -> Any:
             nonlocal composing
             composing = False
+            hush()
             try:
                 with own_command():
                     return main(config)
