@@ -6,7 +6,8 @@ similarities of maps against SciPy and NumPy pair by pair: CPU time.
 The step: 128 questions of 14 words about 128 images of 2048 × 14 × 14 float32 features, 3,000 answers: forward, loss,
 backward and Adam. The published layout normalises a copy of the feature maps, convolves 1 × 1, tiles the question over
 them, draws a random number for every element that dropout may drop, and multiplies maps and attention before it sums.
-The maps: saliency, DeconvNet, Guided Backprop and Guided Grad-CAM of the likeliest answer, ResNet-50 at 224 px.
+The maps: saliency, DeconvNet, Guided Backprop and Guided Grad-CAM of the likeliest answer, ResNet-50 at 224 px, with the
+products of `conf/attribution/` and with float32 ones; these are compared (Captum enlarges Grad-CAM by nearest regions).
 The similarities: all of `human_attention`, of six maps with three people's, 448 × 448 float32, as both stand in memory.
 Weights are random; no figure depends on them.
 """
@@ -26,6 +27,7 @@ from src.attribution.answers import Answers
 from src.attribution.grad_cam import GuidedGradCam
 from src.attribution.together import attribute_all
 from src.data.batch import QuestionBatch
+from src.door import quick_dtype
 from src.metrics.human_attention import prepare, similarities, squared
 from src.models.encoders.regions import RegionFeatures
 from src.models.encoders.resnet import ResNet
@@ -123,12 +125,13 @@ def four_maps() -> dict[str, float]:
     answer = Answer(model, question)
     with torch.no_grad():
         target = int(answer(image).argmax())
-    methods = {
-        "saliency": gradients.Saliency(),
-        "deconvnet": guided.DeconvNet(),
-        "guided_backprop": guided.GuidedBackprop(),
-        "guided_grad_cam": GuidedGradCam(),
+    kinds = {
+        "saliency": gradients.Saliency,
+        "deconvnet": guided.DeconvNet,
+        "guided_backprop": guided.GuidedBackprop,
+        "guided_grad_cam": GuidedGradCam,
     }
+    quick, methods = ({name: kind(dtype=dtype) for name, kind in kinds.items()} for dtype in (quick_dtype(), "float32"))
     peers = Saliency(answer), Deconvolution(answer), GuidedBackprop(answer), CaptumGuidedGradCam(answer, encoder.layer4)
     found: dict[str, dict[str, Tensor]] = {}
 
@@ -140,7 +143,10 @@ def four_maps() -> dict[str, float]:
         maps = [peer.attribute(image.clone().requires_grad_(), target=target)[0].detach() for peer in peers]
         found["captum"] = dict(zip(methods, maps, strict=True))
 
-    seconds = medians({"shared": ours, "captum": captum}, RUNS)
+    def rounded() -> None:
+        attribute_all(quick, model, image, Answers(question))
+
+    seconds = medians({"shared": rounded, "shared_float32": ours, "captum": captum}, RUNS)
     differ = {
         f"{name}_differs": float((found["ours"][name] - theirs).abs().max() / theirs.abs().max())
         for name, theirs in found["captum"].items()
@@ -148,6 +154,7 @@ def four_maps() -> dict[str, float]:
     return {
         **{f"{kind}_cpu_s": round(value, 3) for kind, value in seconds.items()},
         "shared_over_captum": round(seconds["shared"] / seconds["captum"], 3),
+        "shared_float32_over_captum": round(seconds["shared_float32"] / seconds["captum"], 3),
         **{name: float(f"{value:.1e}") for name, value in differ.items()},
     }
 
