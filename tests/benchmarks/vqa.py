@@ -7,7 +7,8 @@ The step: 128 questions of 14 words about 128 images of 2048 × 14 × 14 float32
 backward and Adam. The published layout normalises a copy of the feature maps, convolves 1 × 1, tiles the question over
 them, draws a random number for every element that dropout may drop, and multiplies maps and attention before it sums.
 The maps: saliency, DeconvNet, Guided Backprop and Guided Grad-CAM of the likeliest answer, ResNet-50 at 224 px, with
-the products of `conf/attribution/` and with float32 ones; these are compared (Captum enlarges Grad-CAM by nearest regions).
+the products of `conf/attribution/`, and with float32 ones, which are compared (Captum enlarges Grad-CAM by nearest
+regions).
 The similarities: all of `human_attention`, of six maps with three people's, 448 × 448 float32, as both stand in memory.
 Weights are random; no figure depends on them.
 """
