@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytorch_lightning as pl
-import torch.distributed as dist
 from pytorch_lightning.callbacks import Callback
 
+from src.callbacks.across import broadcast, gather
 from src.data.datamodule import CaptionData
 from src.errors import UserError
 from src.metrics.baselines import human_baseline, majority_caption
@@ -16,8 +16,6 @@ from src.metrics.hallucination import caption_records
 from src.metrics.objects import ObjectWords
 from src.metrics.score import Metric
 from src.metrics.scorer import CaptionScorer, Scores
-
-T = TypeVar("T")
 
 
 class CaptionMetrics(Callback):
@@ -108,21 +106,3 @@ def scored(trainer: pl.Trainer) -> CaptionMetrics:
         "callbacks.captions and callbacks.hallucination show what callbacks.metrics scores: "
         "keep it, or set both to null"
     )
-
-
-def gather(predictions: dict[int, T]) -> dict[int, T]:
-    """The predictions of all processes, each image once: samplers pad their shares by repeating images."""
-    if not dist.is_initialized():
-        return predictions
-    parts: list[dict[int, T]] = [{} for _ in range(dist.get_world_size())]
-    dist.all_gather_object(parts, predictions)
-    return {image_id: prediction for part in parts for image_id, prediction in part.items()}
-
-
-def broadcast(values: dict[str, float]) -> dict[str, float]:
-    """Rank 0's values, on every process."""
-    if not dist.is_initialized():
-        return values
-    box = [values]
-    dist.broadcast_object_list(box, src=0)
-    return box[0]

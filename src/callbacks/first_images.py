@@ -10,8 +10,8 @@ import pytorch_lightning as pl
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.trainer.states import TrainerFn
 
+from src.callbacks.due import Due
 from src.callbacks.media import log_figures, thumbnails
 from src.tasks.trained import Trained
 
@@ -32,13 +32,12 @@ class FirstImages(Callback):
         quantity: what is drawn.
         folder: the run directory.
         images: the first so many of the first validation batch.
-        every_n_epochs: draw in the first validation, and then in the first that is so many epochs later; always in one
-            outside of training, whose pictures stay.
+        every_n_epochs: of training between two drawings, see `Due`.
     """
 
     def __init__(self, quantity: str, folder: str, images: int, every_n_epochs: int):
-        self.quantity, self.folder, self.images, self.every_n_epochs = quantity, Path(folder), images, every_n_epochs
-        self._due = 0
+        self.quantity, self.folder, self.images = quantity, Path(folder), images
+        self.due = Due(every_n_epochs)
 
     def drawings(self, trainer: pl.Trainer, pl_module: Any, outputs: Mapping[str, Any], batch: Any) -> "Drawings":
         """What is drawn of the first `images` images of a batch; empty where nothing can be.
@@ -62,11 +61,7 @@ class FirstImages(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        training = trainer.state.fn == TrainerFn.FITTING
-        if batch_idx or trainer.sanity_checking or (training and trainer.current_epoch < self._due):
-            return
-        self._due = trainer.current_epoch + self.every_n_epochs
-        if trainer.is_global_zero and pl_module.encoder.grid is not None:
+        if batch_idx == 0 and self.due(trainer) and trainer.is_global_zero and pl_module.encoder.grid is not None:
             self._draw(trainer, self.drawings(trainer, pl_module, outputs, batch))
 
     def _draw(self, trainer: pl.Trainer, drawings: "Drawings") -> None:

@@ -12,7 +12,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from src.callbacks.caption_metrics import broadcast, gather
+from src.callbacks.across import broadcast, gather
 from src.data.inpainting import InpaintingBatch, uncentred
 from src.metrics.frechet import PooledFeatures, frechet_distance
 from src.metrics.inpainting import (

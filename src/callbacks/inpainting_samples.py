@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
+from src.callbacks.due import Due
 from src.callbacks.media import log_figures
 from src.data.inpainting import InpaintingBatch, uncentred
 from src.figures.inpainting_sheet import Sample, inpainting_sheet
@@ -24,11 +25,11 @@ class InpaintingSamples(Callback):
     Args:
         folder: the run directory.
         images: the first so many of the first batch.
-        every_n_epochs: draw after each so many epochs, beginning with the first.
+        every_n_epochs: of training between two drawings, see `Due`.
     """
 
     def __init__(self, folder: str, images: int = 6, every_n_epochs: int = 1):
-        self.folder, self.images, self.every_n_epochs = Path(folder), images, every_n_epochs
+        self.folder, self.images, self.due = Path(folder), images, Due(every_n_epochs)
 
     def on_validation_batch_end(  # type: ignore[override]
         self,
@@ -39,7 +40,7 @@ class InpaintingSamples(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if batch_idx == 0 and not trainer.sanity_checking and trainer.current_epoch % self.every_n_epochs == 0:
+        if batch_idx == 0 and self.due(trainer):
             self._draw(trainer, "val", NAMES[0], outputs["inpainted"], batch)
 
     def on_test_batch_end(  # type: ignore[override]

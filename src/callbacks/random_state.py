@@ -9,6 +9,8 @@ import torch
 import torch.distributed as dist
 from pytorch_lightning.callbacks import Callback
 
+from src.callbacks.across import every
+
 
 class RandomState(Callback):
     """Stores and restores the states of Python, NumPy, torch and CUDA as plain containers and tensors.
@@ -22,12 +24,7 @@ class RandomState(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Asked by all processes together, though one of them writes the checkpoint."""
-        own = _current()
-        if not dist.is_initialized():
-            return {"processes": [own]}
-        every: list[dict[str, Any]] = [{} for _ in range(dist.get_world_size())]
-        dist.all_gather_object(every, own)
-        return {"processes": every}
+        return {"processes": every(_current())}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._loaded = state_dict.get("processes")  # one of an earlier layout draws anew

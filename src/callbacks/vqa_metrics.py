@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from src.callbacks.caption_metrics import broadcast, gather
+from src.callbacks.across import broadcast, gather
 from src.data.vqa_datamodule import QuestionData
 from src.metrics.vqa import Given, accuracy, score
 

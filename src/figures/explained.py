@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from src.figures.attention_shift import attention_shift
 from src.figures.comparison import comparison
-from src.figures.importance_sheet import Parted, importance_sheet
+from src.figures.importance_sheet import importance_sheet
+from src.figures.parted import Parted
 from src.figures.word_matrix import word_matrix
 from src.figures.word_strip import word_strip
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from src.figures.explained import Explained, title
-from src.figures.importance_sheet import Part, Parted
 from src.figures.overlay import STRONGEST, colours
+from src.figures.parted import Part, Parted
 
 PHOTO, TILE = 720, 96
 """Pixels of the longer side of a photo, and of a map over it."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.figures.importance_sheet import Part, Parted
+from src.figures.parted import Part, Parted
 from src.studies.importance import Weighed, WeighedPhoto
 from src.studies.outcome import Cell
 

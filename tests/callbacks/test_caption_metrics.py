@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch.distributed as dist
 
-from src.callbacks.caption_metrics import CaptionMetrics, broadcast, gather
+from src.callbacks.across import broadcast, gather
+from src.callbacks.caption_metrics import CaptionMetrics
 from src.data.captions import CaptionedImage
 from src.errors import UserError
 from src.metrics.objects import coco_objects

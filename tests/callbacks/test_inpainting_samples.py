@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 
 from src.callbacks.inpainting_samples import InpaintingSamples
 from src.data.inpainting import InpaintingBatch
@@ -25,7 +26,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, list[Sample]]
 
 def trainer(epoch: int = 0, rank_zero: bool = True) -> Any:
     data = SimpleNamespace(evaluated="test")
-    return SimpleNamespace(current_epoch=epoch, is_global_zero=rank_zero, sanity_checking=False, datamodule=data)
+    return SimpleNamespace(
+        current_epoch=epoch,
+        is_global_zero=rank_zero,
+        sanity_checking=False,
+        datamodule=data,
+        state=SimpleNamespace(fn=TrainerFn.FITTING),
+    )
 
 
 BATCH = InpaintingBatch(torch.arange(3), torch.full((3, 3, 8, 8), -1.0), torch.ones(3, 1, 8, 8))
@@ -53,7 +60,22 @@ def test_both_test_sets(drawn: list[tuple[str, str, list[Sample]]]) -> None:
     ]
 
 
-@pytest.mark.parametrize(("epoch", "batch", "rank_zero"), [(1, 0, True), (0, 1, True), (0, 0, False)])
+@pytest.mark.parametrize(
+    ("epochs", "drawn_in"), [((0, 1, 2, 3), (0, 2)), ((1, 3, 5), (1, 3, 5)), ((2, 5, 6, 8), (2, 5, 8))]
+)
+def test_how_often_it_is_drawn(
+    drawn: list[tuple[str, str, list[Sample]]], epochs: tuple[int, ...], drawn_in: tuple[int, ...]
+) -> None:
+    """In the first validation, and in the first that is two epochs later, in whatever epochs a run validates."""
+    samples, found = InpaintingSamples("unused", every_n_epochs=2), []
+    for epoch in epochs:
+        samples.on_validation_batch_end(trainer(epoch), None, OUTPUTS, BATCH, 0)  # type: ignore[arg-type]
+        found += [epoch] * len(drawn)
+        drawn.clear()
+    assert tuple(found) == drawn_in
+
+
+@pytest.mark.parametrize(("epoch", "batch", "rank_zero"), [(0, 1, True), (0, 0, False)])
 def test_when_nothing_is_drawn(
     drawn: list[tuple[str, str, list[Sample]]], epoch: int, batch: int, rank_zero: bool, tmp_path: Path
 ) -> None:

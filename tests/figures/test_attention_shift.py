@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from src.figures.attention_shift import attention_shift, moved
-from src.figures.importance_sheet import Part, Parted
 from src.figures.overlay import colours
+from src.figures.parted import Part, Parted
 from tests.figures.checks import assert_legible, texts
 
 

@@ -3,8 +3,9 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from src.figures.canvas import WRONG
-from src.figures.importance_sheet import Part, Parted, importance_sheet, shaded
+from src.figures.importance_sheet import importance_sheet, shaded
 from src.figures.overlay import colours
+from src.figures.parted import Part, Parted
 from tests.figures.checks import assert_legible, texts
 
 SAID = ["a", "big", "dog", "and", "a", "cat", "under", "a", "very", "long", "table"]

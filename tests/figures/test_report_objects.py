@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.figures.importance_sheet import Part, Parted
 from src.figures.overlay import colours
+from src.figures.parted import Part, Parted
 from src.figures.report import Report
 from tests.figures.test_report import NASTY, background, browser, explained, opened, overlaid, word
 
