@@ -49,6 +49,20 @@ WORLD = (
 )
 """The tests' world, and an encoder for it."""
 
+SMALL_VQA = (
+    "logger=none",
+    "data.batch_size=8",
+    "data.eval_batch_size=16",
+    "data.num_workers=0",
+    "model.embed_dim=8",
+    "model.hidden_dim=16",
+    "model.attention_dim=8",
+    "model.classifier_dim=16",
+    "+trainer.enable_progress_bar=false",
+    "trainer.precision=32-true",
+)
+"""What makes any training of a model of questions small."""
+
 SCENES = (
     *QUICK,
     *WORLD,

@@ -9,26 +9,14 @@ import torch
 from PIL import Image
 
 from src.data.scenes.objects import CLASSES
-from tests.running import SIZE, WORLD, Ran, composed, run_door, trained
+from tests.running import SIZE, SMALL_VQA, WORLD, Ran, composed, run_door, trained
 from tests.wandb_file import read_history, read_records
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "coco_small"
 
-SMALL = (
-    "logger=none",
-    "data.batch_size=8",
-    "data.eval_batch_size=16",
-    "data.num_workers=0",
-    "model.embed_dim=8",
-    "model.hidden_dim=16",
-    "model.attention_dim=8",
-    "model.classifier_dim=16",
-    "+trainer.enable_progress_bar=false",
-    "trainer.precision=32-true",
-)
 SCENES = (
     "experiment=saaa_scenes",
-    *SMALL,
+    *SMALL_VQA,
     *WORLD,
     "trainer.max_epochs=2",
     "trainer.check_val_every_n_epoch=1",
@@ -203,7 +191,7 @@ def test_the_published_experiments_run(version: int, data_dir: Path, places: lis
     """On scenes laid out as VQA v1 and v2 are, with cached features of a small ResNet without weights."""
     root = official(data_dir, version)
     small = [
-        *SMALL,
+        *SMALL_VQA,
         f"data.root={root}",
         "data.source.val=8",
         "encoder=resnet101",
@@ -223,7 +211,7 @@ def test_real_questions_are_learnt_by_heart(tmp_path: Path) -> None:
     ran = run_door(
         "train",
         "experiment=saaa_vqa2",
-        *SMALL,
+        *SMALL_VQA,
         f"data.root={PHOTOS}",
         "data.source.questions=vqa",
         *("data.source.folders.train=train2017", "+data.source.folders.val=train2017"),

@@ -18,7 +18,7 @@ from src.data.vqa import Question
 from src.metrics.human_attention import MEASURES
 from src.studies import human_attention
 from src.studies.ledger import described, digest
-from tests.running import COUNTS, SIZE, WORLD, Ran, run_door
+from tests.running import COUNTS, SIZE, SMALL_VQA, WORLD, Ran, run_door
 
 METHODS = ("saliency", "grad_cam")
 NONE = ("lrp", "attention", "input_x_gradient", "deconvnet", "guided_backprop", "guided_grad_cam")
@@ -32,18 +32,10 @@ QUICK = (
 )
 TRAINING = (
     "experiment=saaa_scenes",
+    *SMALL_VQA,
     *WORLD,
-    "logger=none",
-    "data.batch_size=8",
-    "data.num_workers=0",
-    "model.embed_dim=8",
-    "model.hidden_dim=16",
-    "model.attention_dim=8",
-    "model.classifier_dim=16",
     "callbacks.answers=null",
     "callbacks.glimpses=null",
-    "+trainer.enable_progress_bar=false",
-    "trainer.precision=32-true",
     "trainer.max_epochs=6",
     "optimizer.lr=5e-3",
     "scheduler=halving",
