@@ -1,10 +1,15 @@
 """An Optuna study that processes share, and that outlives them."""
 
+import time
 from collections.abc import Iterable, Mapping
+from random import SystemRandom
 from typing import Any
 
 from src import slurm
 from src.errors import UserError
+
+PATIENCE = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between attempts to open a data base; up to as much again is added at random."""
 
 
 def trials_left(storage: str, study: str, wanted: int) -> int:
@@ -15,10 +20,11 @@ def trials_left(storage: str, study: str, wanted: int) -> int:
         storage: URL of the data base, such as `sqlite:///FILE`.
         study: its name; it need not exist yet.
         wanted: trials in all.
+    Raises:
+        UserError: the data base cannot be opened.
     """
     optuna = _optuna()
-    names = [summary.study_name for summary in optuna.get_all_study_summaries(storage)]
-    if study not in names:
+    if study not in _studies(storage):
         return slurm.share(wanted)
     ended = [
         trial for trial in optuna.load_study(study, storage).get_trials(deepcopy=False) if trial.state.is_finished()
@@ -27,6 +33,24 @@ def trials_left(storage: str, study: str, wanted: int) -> int:
     return min(
         left, slurm.share(left if slurm.restarts() else wanted)
     )  # what a task did before it was requeued has ended
+
+
+def _studies(storage: str) -> list[str]:
+    """Names of the studies in a data base, whose tables are made if there are none.
+
+    Optuna makes them without a lock, so that of processes which begin together all but one may be told that a table
+    exists already: that is no fault, they look again.
+    """
+    optuna = _optuna()
+    from sqlalchemy.exc import DBAPIError  # of Optuna's
+
+    for pause in PATIENCE:
+        try:
+            return [summary.study_name for summary in optuna.get_all_study_summaries(storage)]
+        except DBAPIError as error:
+            failure = error
+        time.sleep(pause * (1 + SystemRandom().random()))
+    raise UserError(f"cannot open the study's data base {storage}: {failure.orig}") from failure
 
 
 def none_succeeded(error: BaseException) -> bool:

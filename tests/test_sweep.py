@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from src.errors import UserError
 from src.study import trials_left
 from src.sweep import Job, read_jobs, summarise
 from tests.running import FIGURES, SCENES, run_door
@@ -65,6 +66,35 @@ def test_the_best_come_first_and_the_killed_last(tmp_path: Path) -> None:
 def test_a_sweep_without_results_has_no_picture(tmp_path: Path) -> None:
     put(tmp_path, "0", status="failed", overrides={})
     assert isinstance(summarise(tmp_path)[0], Job) and not (tmp_path / "sweep.png").exists()
+
+
+BEGIN = """
+import sys, optuna
+from src.study import trials_left
+for storage in sys.stdin:
+    print(trials_left(storage.strip(), "shared", 3), flush=True)
+"""
+
+
+def test_processes_that_begin_together_make_one_data_base(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BEGIN]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) for _ in range(4)
+    ]
+    for attempt in range(6):  # in about every second one, Optuna tells a process that a table exists already
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(f"sqlite:///{tmp_path}/{attempt}.db\n")
+        assert [process.stdout and process.stdout.readline() for process in processes] == ["3\n"] * 4
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+
+
+def test_a_data_base_that_cannot_be_opened_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("src.study.PATIENCE", (0.0, 0.0))
+    with pytest.raises(UserError, match=r"cannot open the study's data base sqlite:.*unable to open"):
+        trials_left(f"sqlite:///{tmp_path}/nowhere/study.db", "tried", 3)
 
 
 def study(tmp_path: Path, *overrides: str, trials: int = 3) -> list[str]:
