@@ -144,11 +144,9 @@ class Captioner(Explainable):
     def read(self, embedded: Tensor, features: Features, sampling: float = 0.0) -> Reading:
         """`unroll` without its two ends."""
         state = repeat(self.start(features), len(embedded) // len(features))
-        words = self.drive(embedded)
         cells: list[Cell] = []
-        for t in range(embedded.shape[1]):
-            word = words[:, t]
-            if sampling > 0 and t > 0:
+        for word in self.drive(embedded).unbind(1):
+            if sampling > 0 and cells:
                 word = self._sample_input(word, cells[-1].output, sampling)
             cells.append(self.advance(word, state, features))
             state = cells[-1].state

@@ -129,10 +129,10 @@ class SAAA(Explainable):
     def _remember(self, embedded: Tensor) -> Tensor:
         """The LSTM's cell state (N, H) after the last word."""
         real = (embedded.detach() != 0).any(2, keepdim=True)
-        drive = self.lstm.inputs[0](tanh(self.dropout(embedded)))
+        drives = self.lstm.inputs[0](tanh(self.dropout(embedded))).unbind(1)
         hidden = cell = embedded.new_zeros(len(embedded), self.lstm.recurrent.in_features)
-        for t in range(embedded.shape[1]):
-            memory = self.lstm(drive[:, t], hidden, cell)
-            hidden = torch.where(real[:, t], memory.hidden, hidden)
-            cell = torch.where(real[:, t], memory.cell, cell)
+        for drive, word in zip(drives, real.unbind(1), strict=True):
+            memory = self.lstm(drive, hidden, cell)
+            hidden = torch.where(word, memory.hidden, hidden)
+            cell = torch.where(word, memory.cell, cell)
         return cell

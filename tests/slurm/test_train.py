@@ -83,21 +83,43 @@ def test_two_nodes_train_together(cluster: Cluster, data_dir: Path, outputs: Pat
     assert (folder / "train_1.log").exists()
 
 
-def test_a_requeued_job_ends_as_if_nothing_had_happened(cluster: Cluster, data_dir: Path, outputs: Path) -> None:
-    job, folder = submitted(cluster, outputs, [*LONG, f"paths.data_dir={data_dir}"])
+def interrupted(cluster: Cluster, outputs: Path, overrides: Sequence[str], *options: str) -> Path:
+    """The run directory of a training that SLURM tells in mid-epoch to save and to queue again, when it has ended."""
+    job, folder = submitted(cluster, outputs, overrides, *options)
     wait((folder / "checkpoints" / "last.ckpt").exists, 120, lambda: said(outputs))
     cluster.call("scancel", "--signal=USR1", job)
     wait(lambda: cluster.job(job)["Restarts"] == "1", 60, lambda: said(outputs))
     stopped = last(folder)["global_step"]
     assert cluster.ended(job) == "COMPLETED", said(outputs)
-    assert 5 <= stopped < 96 and "SIGUSR1: the run has ended early" in said(outputs)
+    assert 5 <= stopped < last(folder)["global_step"] and "SIGUSR1: the run has ended early" in said(outputs)
     assert "SLURM has started this job again" in said(outputs)
-    with without_java():
-        whole = run_door("train", *LONG, f"paths.data_dir={data_dir}", f"paths.output_dir={outputs}/whole").folder
-    assert last(folder)["global_step"] == last(whole)["global_step"] == 96
+    return folder
+
+
+def same_end(folder: Path, whole: Path) -> None:
+    """Two trainings ended with the same weights and logged the same figures."""
+    assert last(folder)["global_step"] == last(whole)["global_step"]
     for name, value in last(whole)["state_dict"].items():
         assert torch.equal(last(folder)["state_dict"][name], value), name
     assert (folder / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+
+
+def test_a_requeued_job_ends_as_if_nothing_had_happened(cluster: Cluster, data_dir: Path, outputs: Path) -> None:
+    settings = [*LONG, f"paths.data_dir={data_dir}"]
+    folder = interrupted(cluster, outputs, settings)
+    with without_java():
+        whole = run_door("train", *settings, f"paths.output_dir={outputs}/whole").folder
+    same_end(folder, whole)
+    assert last(whole)["global_step"] == 96
+
+
+def test_so_does_one_of_two_nodes(cluster: Cluster, data_dir: Path, outputs: Path) -> None:
+    settings = last_of_each([*LONG, "trainer=ddp_cpu", f"paths.data_dir={data_dir}", "trainer.max_epochs=6"])
+    folder = interrupted(cluster, outputs, settings, "--nodes=2")
+    job, whole = submitted(cluster, outputs.with_name("whole"), settings, "--nodes=2")
+    assert cluster.ended(job) == "COMPLETED", said(outputs.with_name("whole"))
+    same_end(folder, whole)
+    assert last(whole)["global_step"] == 36
 
 
 def test_a_killed_task_queues_the_job_again(cluster: Cluster, data_dir: Path, outputs: Path) -> None:

@@ -28,6 +28,8 @@ TINY = (
     "+study.common.data.batch_size=8",
     "+study.tunings.xe.optimizer.lr=1e-3",
     "+study.tunings.lrp_context.optimizer.lr=1e-3",
+    "study.scores=[{_target_: src.metrics.text.CIDEr},{_target_: src.metrics.hallucination.Hallucination,"
+    "object_words: '${data.object_words}',min_count: 3}]",
     "study.shown=[CIDEr,CHAIRs,object_mAP]",  # two epochs teach hardly an object
 )
 
