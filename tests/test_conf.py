@@ -44,12 +44,14 @@ def opened(name: str, folder: Path) -> tuple[str, DictConfig]:
     if group.startswith("experiment/"):
         group, choice = "experiment", name.removeprefix("experiment/")
     extra = ["ckpt=any"]
-    if name == "data/checkpoint":
+    if choice == "checkpoint":
         door = "evaluate"
     elif name == "metrics/spice" or group == "files":
         door, extra = "prepare", [f"data={choice}"] if group == "files" else []
     else:
         door = next(door for door in DOORS if group in groups(door))
+    if name == "study/finetuning":  # the checkpoint's data bring them
+        extra.append("metrics.object_words=null")
     if name in HOLES:  # the default experiment has settings for captions
         extra.append("experiment=deepfill_celeba")
     chosen = [] if group == "files" else [f"{group}={choice}"]

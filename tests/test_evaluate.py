@@ -8,6 +8,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from src.assemble.own_data import over_own
 from tests.running import FIGURES, SCENES, run_door
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
@@ -71,6 +72,17 @@ def test_decoding_is_the_runs_own_unless_chosen(finished: Path, places: list[str
     folder = evaluated(places, best(finished), "decoding=greedy", "decoding.max_length=3")
     longest = max(len(caption.split()) for caption in predictions(folder).values())
     assert longest <= 3 < max(len(caption.split()) for caption in predictions(finished).values())
+    changed = evaluated(places, best(finished), "decoding.max_length=3")
+    assert predictions(changed) == predictions(folder)
+
+
+def test_a_part_of_the_runs_decoding_may_change(finished: Path) -> None:
+    wu, average = ({"_target_": f"src.decoding.length_penalty.{name}"} for name in ("Wu", "Average"))
+    own = {"decoding": {"_target_": "src.decoding.beam.Beam", "width": 3, "length_penalty": {**wu, "alpha": 0.6}}}
+    given = OmegaConf.create({"width": 5, "length_penalty": average, "filters": None})
+    assert over_own("decoding", given, own) == {**own["decoding"], "width": 5, "length_penalty": average}
+    chosen = OmegaConf.create({"_target_": "src.decoding.greedy.Greedy", "max_length": 9})
+    assert over_own("decoding", chosen, own) == chosen and over_own("decoding", None, own) == own["decoding"]
 
 
 def test_data_that_were_moved(finished: Path, data_dir: Path, tmp_path: Path) -> None:
@@ -105,6 +117,7 @@ def test_the_training_split(finished: Path, places: list[str]) -> None:
     [
         (["ckpt=nowhere.ckpt"], "there is no checkpoint nowhere.ckpt"),
         (["split=valid"], "there is no split 'valid'"),
+        (["decoding.width=5"], "know no width: leave decoding.width out"),
         ([], "ckpt"),
     ],
 )

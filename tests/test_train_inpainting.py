@@ -239,4 +239,4 @@ def test_checkpoints_of_another_kind(whole: Path, finished: Path, places: list[s
     wider = [*SCENES, *places, f"ckpt={own}", "model.generator.widths=[4, 4, 8]"]
     assert "does not fit this model" in run_door("train", *wider).error
     assert "no ensemble" in run_door("evaluate", f"ckpt=[{own},{own}]", *places, "logger=none").error
-    assert "have no cache_dir" in run_door("evaluate", f"ckpt={own}", "data.cache_dir=x", *places, "logger=none").error
+    assert "know no cache_dir" in run_door("evaluate", f"ckpt={own}", "data.cache_dir=x", *places, "logger=none").error

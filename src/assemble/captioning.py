@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.assemble.caption_subject import CaptionSubject
 from src.assemble.features import attach
-from src.assemble.own_data import with_own_data
+from src.assemble.own_data import over_own, with_own_data
 from src.checkpoint import Checkpoint, fit_weights, read_checkpoint, require_own_targets, require_vocabulary
 from src.data.datamodule import CaptionData
 from src.errors import UserError
@@ -70,14 +70,14 @@ def build_evaluation(config: DictConfig) -> tuple[Writer, CaptionData, DictConfi
 def build_subject(config: DictConfig) -> CaptionSubject:
     """What `python -m src.explain` explains: the captioner of `config.ckpt`, and `config.caption` where it is given."""
     captioner, checkpoint = load_captioner(config.ckpt)
-    decoding = instantiate(config.get("decoding") or checkpoint.config["decoding"])
+    decoding = instantiate(over_own("decoding", config.get("decoding"), checkpoint.config))
     return CaptionSubject(captioner, checkpoint, decoding, config.caption)
 
 
 def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
     """`config` with the run's own data and decoding wherever it says nothing or null."""
     merged = with_own_data(config, own)
-    merged.decoding = config.get("decoding") or own["decoding"]
+    merged.decoding = over_own("decoding", config.get("decoding"), own)
     return merged
 
 
