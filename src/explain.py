@@ -30,6 +30,7 @@ def main(config: DictConfig) -> None:
     pl.seed_everything(config.seed, verbose=False)
     paths = photos(Path(config.image))
     subject: Subject = stored_builder(config.ckpt, "build_subject")(config)
+    require_its_own(config, subject)
     methods = chosen(config.get("attribution"), HydraConfig.get().runtime.choices.get("attribution", ""))
     importance: Importance | None = instantiate(config.counterfactual) if config.importance else None
     save_config(resolved(config), folder)
@@ -42,6 +43,10 @@ def main(config: DictConfig) -> None:
             continue
         try:
             sentence = subject.look(photo)
+        except UserError as error:
+            album.skip(f"{path}: {error}")
+            continue
+        try:
             found = explain_sentence(subject.model, sentence, methods, album.map_size(photo))
             weighed = None if importance is None else importance(writer_of(subject), photo, annotated_objects(path))
         except UserError as error:
@@ -51,7 +56,7 @@ def main(config: DictConfig) -> None:
             continue
         album.add(path, photo, sentence, found, weighed)
     if not album.records:
-        sys.exit(f"error: none of the photos can be read; {album.skipped[0]}")
+        sys.exit(f"error: none of the photos can be explained; {album.skipped[0]}")
     album.finish(subject.checkpoint)
     for record in album.records:
         print(f"{record['image']}: {' '.join(record['words'])}")
@@ -69,6 +74,15 @@ def photos(path: Path) -> list[Path]:
     if not found:
         raise UserError(f"there is no photo {path}: give image= a file, or a folder that holds some")
     return found
+
+
+def require_its_own(config: DictConfig, subject: Subject) -> None:
+    """UserError where something is given that only another kind of model takes."""
+    writes = isinstance(subject, CaptionSubject)
+    kind, others = ("captioner", ("question", "answer")) if writes else ("VQA model", ("caption",))
+    for name in others:
+        if config[name] is not None:
+            raise UserError(f"{config.ckpt} is a {kind}'s, which takes no {name}=: leave it out, or give another ckpt=")
 
 
 def writer_of(subject: Subject) -> Writer:

@@ -9,7 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from src.attribution.sentence import to_photo
+from src.assemble.caption_subject import CaptionSubject
+from src.attribution.sentence import Sentence, to_photo
+from src.errors import UserError
 from tests.running import SIZE, run_door
 
 
@@ -59,6 +61,24 @@ def test_a_folder_of_photos(ckpt: str, folder: Path, places: list[str]) -> None:
     assert len({record["maps"] for record in found["explanations"]}) == 2
     report = (ran.folder / "report.html").read_text()
     assert report.count("<article>") == 2 and "b.jpg cannot be read" in report and str(path) in report
+
+
+def test_a_photo_of_which_nothing_is_said_is_left_out(
+    ckpt: str, folder: Path, places: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = CaptionSubject.look
+
+    def silent(subject: CaptionSubject, photo: Image.Image) -> Sentence:
+        if photo.width == 40:
+            raise UserError("nothing is said")
+        return look(subject, photo)
+
+    monkeypatch.setattr(CaptionSubject, "look", silent)
+    ran = run_door("explain", ckpt, f"image={folder}", "~attribution", "caption=a house", *places)
+    assert ran.code == 0
+    found = explained(ran.folder)
+    assert [Path(e["image"]).name for e in found["explanations"]] == ["a.webp"]
+    assert f"{folder}/a.png: nothing is said" in found["skipped"]
 
 
 def test_maps_lie_where_the_encoder_looked(ckpt: str, folder: Path, places: list[str]) -> None:
@@ -132,7 +152,7 @@ def test_a_given_sentence(ckpt: str, folder: Path, places: list[str]) -> None:
         ("a.png", "a zebra", "the word 'zebra' is not in the captioner's vocabulary"),
         ("a.png", "'...'", "the caption is empty"),
         ("nothing.png", "null", "there is no photo"),
-        ("b.jpg", "null", "none of the photos can be read"),
+        ("b.jpg", "null", "none of the photos can be explained"),
     ],
 )
 def test_what_cannot_be_explained(
@@ -141,3 +161,9 @@ def test_what_cannot_be_explained(
     ran = run_door("explain", ckpt, f"image={folder}/{image}", f"caption={caption}", *places)
     assert ran.code != 0
     assert message in ran.error
+
+
+@pytest.mark.parametrize("given", ["question=what is this?", "answer=yes"])
+def test_a_captioner_takes_no_question(ckpt: str, folder: Path, places: list[str], given: str) -> None:
+    ran = run_door("explain", ckpt, f"image={folder}/a.png", given, *places)
+    assert f"is a captioner's, which takes no {given.partition('=')[0]}=" in ran.error

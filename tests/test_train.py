@@ -95,6 +95,12 @@ def test_a_batch_can_be_learned_by_heart(places: list[str], tmp_path: Path) -> N
     assert not [name for name in json.loads((tmp_path / "metrics.json").read_text()) if name.startswith("test/")]
 
 
+def test_a_little_of_everything(places: list[str], tmp_path: Path) -> None:
+    """However few batches there are."""
+    ran = run_door("train", *SCENES, *FIGURES, *places, "debug=limit")
+    assert ran.code == 0 and "test/CIDEr" in ran.out
+
+
 def test_a_multirun_gives_each_job_its_folder(places: list[str], tmp_path: Path) -> None:
     ran = run_door("train", "-m", *SCENES, *FIGURES, *places, "model=adaptive,gridtd", "test=false")
     assert ran.code == 0, ran.err

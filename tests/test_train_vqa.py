@@ -102,6 +102,7 @@ def test_explain_also_explains_a_given_answer(ckpt: str, data_dir: Path, places:
         ([], 'add question="what colour is the ball?"'),
         (["question='zebra crossing'"], "no word that this model knows"),
         (["question='is there a ball?'", "answer=zebra"], "'zebra' is not among the"),
+        (["question='is there a ball?'", "caption=a ball"], "is a VQA model's, which takes no caption="),
     ],
 )
 def test_what_cannot_be_explained(ckpt: str, data_dir: Path, places: list[str], extra: list[str], message: str) -> None:

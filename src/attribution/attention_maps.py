@@ -14,6 +14,8 @@ from src.errors import UserError
 class Attention(FromPasses):
     """The weight of each region, (1 − β)α where there is a sentinel; it says nothing of words, which are all 0."""
 
+    signed = False
+
     def explain(self, passes: Passes) -> Explanation:
         return _of_image(passes, passes.attention, on_pixels(passes.attention, passes))
 
@@ -23,6 +25,8 @@ class Sentinel(FromPasses):
 
     Raises UserError: the model has no sentinel.
     """
+
+    signed = False
 
     def explain(self, passes: Passes) -> Explanation:
         beta, images = passes.reading.sentinel, passes.inputs.images

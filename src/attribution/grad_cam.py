@@ -22,6 +22,8 @@ class GradCam(FromPasses):
     Raises UserError: there are images, but regions have no grid.
     """
 
+    signed = False
+
     def __init__(self, chunk: int = 4):
         self.chunk = chunk
 
@@ -39,6 +41,8 @@ class GuidedGradCam(GradCam):
 
     Raises UserError: there are no images, or regions have no grid, or the encoder has no ReLU.
     """
+
+    signed = True
 
     def __init__(self, chunk: int = 4, dtype: str | None = None):
         super().__init__(chunk)

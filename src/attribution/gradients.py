@@ -11,6 +11,8 @@ from src.attribution.passes import Passes, ToPixels
 class Saliency(ToPixels):
     """|gradient| of pixels and regions (Simonyan et al. 2014); the gradient of words keeps its sign."""
 
+    signed = False
+
     def explain(self, passes: Passes) -> Explanation:
         words, regions = passes.gradients
         pixels = None if passes.inputs.images is None else passes.pixels().abs()

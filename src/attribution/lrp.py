@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from src.attribution.backward import batched_gradient, in_chunks
+from src.attribution.broken import broken_decoder_layer
 from src.attribution.composite import Composite, Rules
 from src.attribution.context import explaining
 from src.attribution.explanation import Explanation
@@ -26,7 +27,7 @@ class Trace:
     """One forward under rules: what the backward starts from and what it goes to.
 
     outputs: (B, T, H) before the vocabulary. seeds: (B, T, H) gradient of the explained scores. scores: (B, T).
-    embedded: (B, S, E). regions: (B, R, D). images: (B, C, H, W), or None.
+    embedded: (B, S, E). regions: (B, R, D). mask: (B, R) of these, or None. images: (B, C, H, W), or None.
     rules: of the encoder, or None.
     """
 
@@ -35,6 +36,7 @@ class Trace:
     scores: Tensor
     embedded: Tensor
     regions: Tensor
+    mask: Tensor | None
     images: Tensor | None
     rules: Rules | None
 
@@ -68,10 +70,11 @@ class LRP:
         with explaining(model, device):
             trace = self._forward(model, batch, targets.to(device))
             words, regions, pixels = _backward(trace, self.chunk)
-        image = regions if pixels is None else pixels.flatten(2)
-        residual = trace.scores.detach() - words.sum(2) - image.flatten(2).sum(2)
-        if not residual.isfinite().all():
-            raise UserError(f"relevance is not finite from {_culprit(trace)} on: check the weights, or raise ε")
+            image = regions if pixels is None else pixels.flatten(2)
+            residual = trace.scores.detach() - words.sum(2) - image.flatten(2).sum(2)
+            if not residual.isfinite().all():
+                where = _culprit(model, trace)
+                raise UserError(f"relevance is not finite from {where} on: check the weights, or raise ε")
         return Explanation(pixels, regions, words, residual)
 
     def _forward(self, model: Explainable, batch: Pictured | Tensor, targets: Targets) -> Trace:
@@ -88,7 +91,7 @@ class LRP:
         check_products(outputs, [embedded, regions])
         # the vocabulary layer sees each word by itself, so one pass gives the seeds of all
         (seeds,) = torch.autograd.grad(scores.sum(), outputs, retain_graph=True)
-        return Trace(outputs, seeds, scores, embedded, regions, images, rules)
+        return Trace(outputs, seeds, scores, embedded, regions, mask, images, rules)
 
     def encode(
         self, model: Explainable, batch: Pictured | Tensor
@@ -126,11 +129,11 @@ def _relevance(trace: Trace, some: slice) -> tuple[Tensor, ...]:
     return (words * trace.embedded.detach()).sum(-1), (regions * trace.regions.detach()).sum(-1), *pixels
 
 
-def _culprit(trace: Trace) -> str:
-    """Where the first number that is not finite came up: in the forward, or else in the backward."""
+def _culprit(model: Explainable, trace: Trace) -> str:
+    """The layer in which the first number that is not finite came up: in the forward, or else in the backward."""
     layers = trace.rules.layers if trace.rules else []
     forward = [layer.name for layer in layers if not layer.y.isfinite().all()]
     backward = [layer.name for layer in reversed(layers) if not layer.finite]
     if not forward and not trace.scores.isfinite().all():
-        return "the captioner's logits"
+        return broken_decoder_layer(model, trace.embedded.detach(), trace.regions.detach(), trace.mask)
     return (forward or backward or ["the captioner"])[0]

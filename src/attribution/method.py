@@ -25,3 +25,8 @@ class Method(Protocol):
         or a map is not finite.
         """
         ...
+
+
+def speaks_against(method: Method) -> bool:
+    """Whether a method's maps may speak against a word; one whose maps never do has `signed = False`."""
+    return bool(getattr(method, "signed", True))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from src.attribution.backward import batched_gradient, in_chunks
+from src.attribution.broken import broken_decoder_layer, broken_layer
 from src.attribution.context import explaining
 from src.attribution.explanation import Explanation
 from src.attribution.layers import product_dtype
@@ -211,8 +212,10 @@ class FromPasses(ABC):
         dtype: of products by which gradients go back to float32 pixels, `float32` or `bfloat16`; None: whatever others
             say. The second takes half the time on hardware that has it, and maps stay within 0.3–1.5 % of their length
             (VGG, ResNet; DeconvNet on EfficientNet 3 %).
+        signed: whether maps may be negative, see `speaks_against`.
     """
 
+    signed: bool = True
     chunk: int | None = None
     dtype: str | None = None
 
@@ -274,7 +277,7 @@ def opened(
 
 
 def finite(explanation: Explanation, passes: Passes) -> Explanation:
-    """The explanation itself. Raises UserError where a number in it is not finite."""
+    """The explanation itself. Raises UserError where a number in it is not finite, with the layer's name."""
     maps = (explanation.pixels, explanation.regions, explanation.words, explanation.residual)
     if any(not part.isfinite().all() for part in maps if part is not None):
         raise UserError(f"the explanation is not finite from {_culprit(passes)} on: check images and weights")
@@ -282,14 +285,16 @@ def finite(explanation: Explanation, passes: Passes) -> Explanation:
 
 
 def _culprit(passes: Passes) -> str:
-    """The first number that is not finite, in the order of the passes."""
-    places = {
-        "the images": passes.inputs.sight,
-        "the embedded words": passes.inputs.embedded,
-        "the encoder's output": passes.regions,
-        "the decoder's scores": passes.scores,
-        "the gradient of the words": passes.gradients.words,
-        "the gradient of the regions": passes.gradients.regions,
-    }
-    broken = [name for name, value in places.items() if not value.isfinite().all()]
-    return (broken or ["the encoder's backward"])[0]
+    """The first number that is not finite, in the order of the passes; of a forward, the layer that it comes from."""
+    model, inputs = passes.model, passes.inputs
+    for name, value in (("the images", inputs.sight), ("the embedded words", inputs.embedded)):
+        if not value.isfinite().all():
+            return name
+    if not passes.regions.isfinite().all():
+        return broken_layer(model, lambda: model.encoder(inputs.images)) or "the encoder's output"
+    if not passes.scores.isfinite().all():
+        return broken_decoder_layer(model, inputs.embedded, passes.regions, passes.seen.mask)
+    for name, value in zip(("words", "regions"), passes.gradients, strict=True):
+        if not value.isfinite().all():
+            return f"the gradient of the {name}"
+    return "the encoder's backward"

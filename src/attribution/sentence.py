@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from src.attribution.explanation import Explanation
-from src.attribution.method import Method
+from src.attribution.method import Method, speaks_against
 from src.attribution.targets import Targets
 from src.attribution.together import attribute_all
 from src.data.batch import Pictured
@@ -54,16 +54,12 @@ class Sentence:
 @dataclass
 class Found:
     """What one method found for one sentence: maps (T, H, W) float32, words (T, S), residual (T,); the latter two are
-    None where the model gave the maps by itself."""
+    None where the model gave the maps by itself. signed: whether the method's maps may speak against a word."""
 
     maps: Array
     words: Array | None = None
     residual: Array | None = None
-
-    @property
-    def signed(self) -> bool:
-        """Whether anything speaks against a word."""
-        return bool((self.maps < 0).any())
+    signed: bool = False
 
     @property
     def reads(self) -> bool:
@@ -84,7 +80,8 @@ def explain_sentence(
     found = {name: Found(to_photo(maps, size)) for name, maps in sentence.beside.items()}
     for name, explanation in attribute_all(asked, model, sentence.batch, sentence.targets).items():
         words, residual = (part[0].float().cpu().numpy() for part in (explanation.words, explanation.residual))
-        found[name] = Found(to_photo(image_maps(explanation, model.encoder.grid)[0], size), words, residual)
+        maps = to_photo(image_maps(explanation, model.encoder.grid)[0], size)
+        found[name] = Found(maps, words, residual, speaks_against(asked[name]))
     for name, one in found.items():
         _check(name, one, sentence.said)
     return found

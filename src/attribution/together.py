@@ -1,6 +1,7 @@
 """Several methods at once, sharing what they can."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -12,6 +13,7 @@ from src.attribution.method import Method
 from src.attribution.passes import FromPasses, finite, opened
 from src.attribution.targets import Targets
 from src.data.batch import Pictured
+from src.errors import UserError
 from src.models.explainable import Explainable
 
 
@@ -24,7 +26,7 @@ def attribute_all(
     of the encoder for each rule of its ReLUs; `chunk` is the smallest of theirs, and products are rounded
     where all that name a dtype name the same. Others, as LRP, run by themselves.
 
-    Raises UserError: as `Method.attribute` does, with the method's name in front.
+    Raises UserError: as `Method.attribute` does, with the name in front of the method that it comes from.
     """
     found: dict[str, Explanation] = {}
     sharing = {name: method for name, method in methods.items() if isinstance(method, FromPasses)}
@@ -33,9 +35,22 @@ def attribute_all(
         dtypes = {product_dtype(method.dtype) for method in sharing.values() if method.dtype is not None}
         dtype = dtypes.pop() if len(dtypes) == 1 else None
         with opened(model, batch, targets, min(chunks, default=1), dtype) as passes:
-            found = {name: finite(method.explain(passes), passes) for name, method in sharing.items()}
-    found |= {name: m.attribute(model, batch, targets) for name, m in methods.items() if name not in sharing}
+            for name, method in sharing.items():
+                with _named(name):
+                    found[name] = finite(method.explain(passes), passes)
+    for name, other in methods.items():
+        if name not in sharing:
+            with _named(name):
+                found[name] = other.attribute(model, batch, targets)
     return {name: found[name] for name in methods}
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 def chosen(config: DictConfig | None, name: str) -> dict[str, Method]:

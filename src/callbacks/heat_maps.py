@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
-from src.attribution.method import Method
+from src.attribution.method import Method, speaks_against
 from src.attribution.sentence import image_maps, said_tokens
 from src.attribution.targets import Targets
 from src.callbacks.first_captions import FirstCaptions
@@ -58,14 +58,12 @@ class HeatMaps(FirstCaptions):
             log.warning("heat maps are not drawn: %s", error)
             return []
         maps = image_maps(explanation, pl_module.captioner.encoder.grid)
-        # one word against which anything speaks makes red and blue of all
-        signed = bool((maps < 0).any())
         return [
             partial(
                 word_strip,
                 words=words,
                 maps=soften(own[: len(words)]),
-                signed=signed,
+                signed=speaks_against(self.method),
                 quantity="relevance",
                 same_range=self.same_range,
             )

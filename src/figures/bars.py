@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from src.figures.canvas import GREY, blank, box
 from src.figures.curves import SMALL, add_legend, legend_width, palette
+from src.figures.text import column_width
 
 BAR, LEFT, TOP, FOOT, HEIGHT = 0.28, 0.75, 0.3, 0.5, 2.8
 """Width of a bar, around the panel, height of the panel; inches."""
@@ -28,7 +29,7 @@ def bars(groups: Mapping[str, Mapping[str, Bar]], label: str, reference: str = "
     """
     methods = list(dict.fromkeys(name for group in groups.values() for name in group))
     right, step = legend_width(methods), len(methods) + 1.5
-    panel = max(3.0, BAR * len(groups) * step)
+    panel = max(3.0, len(groups) * max(BAR * step, column_width(groups, SMALL + 1)))
     figure = blank(LEFT + panel + right, TOP + HEIGHT + FOOT)
     axes = figure.add_axes(box(figure, LEFT, TOP, panel, HEIGHT))
     others = [name for name in methods if name != reference]
@@ -41,6 +42,7 @@ def bars(groups: Mapping[str, Mapping[str, Bar]], label: str, reference: str = "
         drawn = axes.bar(at, found[:, 0], 0.9, yerr=ends, color=colours[name], error_kw=style)
         handles.append(drawn.patches[0])
     axes.set_xticks([g * step + (len(methods) - 1) / 2 for g in range(len(groups))], list(groups))
+    axes.set_xlim(-1.25, len(groups) * step - 1.25)
     axes.set_ylabel(label, fontsize=SMALL + 1)
     axes.tick_params(labelsize=SMALL, colors=GREY)
     axes.tick_params(axis="x", length=0, labelsize=SMALL + 1, colors="black")

@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 
 from src.figures.canvas import GREY, blank, box
 from src.figures.curves import SMALL, add_legend, legend_width, palette
+from src.figures.text import column_width
 
-BOX, LEFT, TOP, HEIGHT, GAP, FOOT = 0.2, 0.8, 0.3, 2.4, 0.45, 0.35
+BOX, LEFT, TOP, HEIGHT, GAP, FOOT = 0.2, 0.8, 0.3, 2.4, 0.5, 0.45
 """Width of a box, around panels, height of a panel, between panels; inches."""
 
 
@@ -23,7 +24,8 @@ def boxes(panels: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> 
     series = list(dict.fromkeys(name for name, values in given if values))
     right, step = legend_width(series), len(series) + 1.5
     widest = max(len(groups) for groups in panels.values())
-    width = max(3.0, BOX * widest * step)
+    names = [name for groups in panels.values() for name in groups]
+    width = max(3.0, widest * max(BOX * step, column_width(names, SMALL)))
     figure = blank(LEFT + width + right, TOP + len(panels) * (HEIGHT + GAP) - GAP + FOOT)
     colours = palette(len(series))
     handles: dict[str, Artist] = {}

@@ -23,6 +23,7 @@ TITLES = {
     "lrp": "LRP",
     "lrp_epsilon": "LRP, ε-rule",
     "lrp_gamma": "LRP, γ-rule",
+    "lrp_alpha2_beta1": "LRP, α2β1-rule",
     "deconvnet": "DeconvNet",
     "input_x_gradient": "input × gradient",
     "grad_cam": "Grad-CAM",
@@ -42,7 +43,7 @@ class Explained:
     """One photo, what was said of it, and what methods found.
 
     image: (H, W, 3) in [0, 1]. said: T explained words. read: S words. reach: T numbers, word t was said after reading
-    the first so many of `read`. maps: method → (T, h, w). signed: the methods whose maps also speak against a word.
+    the first so many of `read`. maps: method → (T, h, w). signed: the methods whose maps may speak against a word.
     words: method → (T, S), of those that say something of words. sentinel: β of each word, or None. remark: what else
     the reader should know, or nothing. parted: the objects and the photo without each, or None where nobody asked.
     """

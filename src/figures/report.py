@@ -24,6 +24,8 @@ from src.figures.parted import Part, Parted
 PHOTO, TILE = 720, 96
 """Pixels of the longer side of a photo, and of a map over it."""
 
+_OBJECTS = " Point at an object in the photo, or at its name, to see the photo without it and what is then said."
+
 _TEMPLATE = Path(__file__).with_name("report.html")
 
 
@@ -38,10 +40,12 @@ class Report:
         self.same_range = same_range
         self._articles: list[str] = []
         self._methods: dict[str, None] = {}
+        self._parted = False
 
     def add(self, name: str, photo: Image.Image, explained: Explained) -> None:
         """One photo, of any size, under the name by which the reader knows it."""
         self._methods |= dict.fromkeys(explained.maps)
+        self._parted |= explained.parted is not None
         article = _data("text", _text(name, photo.size, explained)) + _data("pictures", _pictures(photo, explained))
         self._articles.append(f"<article>{article}</article>")
 
@@ -53,6 +57,7 @@ class Report:
         palettes = {name: _palette(name == "signed") for name in ("signed", "unsigned")}
         parts = {
             "about": html.escape(about),
+            "objects": _OBJECTS if self._parted else "",
             "options": options,
             "own": "" if self.same_range else " checked",
             "same": " checked" if self.same_range else "",

@@ -1,6 +1,6 @@
 """Text whose width is measured before it is drawn, so that nothing overlaps."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import groupby
 
@@ -24,6 +24,11 @@ def width_of(text: str, size: float, weight: str = "normal") -> float:
 @cache
 def _renderer() -> RendererAgg:
     return RendererAgg(1, 1, DPI)
+
+
+def column_width(names: Iterable[str], size: float) -> float:
+    """Inches from one name to the next, so that names side by side, of one line or several, do not touch."""
+    return max((width_of(line, size) for name in names for line in name.split("\n")), default=0.0) + _space(size)
 
 
 def line_height(size: float) -> float:

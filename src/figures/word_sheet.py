@@ -31,7 +31,7 @@ class SheetWord:
     """One word of a caption.
 
     image: (H, W, 3) in [0, 1]. caption: its words. place: of the word among them. maps: method → (h, w); every word of
-    a sheet has the same methods. signed: the methods whose map also speaks against the word.
+    a sheet has the same methods. signed: the methods whose map may speak against a word.
     """
 
     image: Array

@@ -3,13 +3,16 @@
 N sentences, L tokens, D width of the encoder.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
 
 from src.errors import UserError
 
@@ -58,9 +61,26 @@ class SentenceEmbedder:
 
     def _load(self) -> _Loaded:
         try:
-            return _Loaded(AutoTokenizer.from_pretrained(self.model), AutoModel.from_pretrained(self.model).eval())
+            with _quietly(downloaded=Path(self.model).is_dir()):
+                return _Loaded(AutoTokenizer.from_pretrained(self.model), AutoModel.from_pretrained(self.model).eval())
         except (OSError, ValueError) as error:
             raise UserError(
                 f"the sentence encoder {self.model} could not be loaded ({str(error).splitlines()[0]}): download it "
                 "first, or use embedder=minilm"
             ) from error
+
+
+@contextmanager
+def _quietly(downloaded: bool) -> Iterator[None]:
+    """No word about each attempt to reach a network that is not there, and no bar where nothing is to be downloaded."""
+    hub, bar = logging.getLogger("huggingface_hub"), transformers_logging.is_progress_bar_enabled()
+    level = hub.level
+    hub.setLevel(logging.ERROR)
+    if downloaded and bar:
+        transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hub.setLevel(level)
+        if downloaded and bar:
+            transformers_logging.enable_progress_bar()

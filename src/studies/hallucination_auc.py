@@ -4,7 +4,7 @@ M words, D bootstrap draws, H, W pixels.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from src.attribution.attention_maps import Sentinel
 from src.attribution.explanation import Explanation
-from src.attribution.method import Method
+from src.attribution.method import Method, speaks_against
 from src.attribution.targets import Targets
 from src.attribution.together import attribute_all
 from src.data.datamodule import CaptionData
@@ -112,7 +112,8 @@ class HallucinationAUC:
         require_pixels(data, captioner)
         metric = Hallucination(object_words(data), truth=self.truth, annotations=self.annotations)
         found: list[Judged] = []
-        shown = HallucinatedSheet(self.sheet, self.seed)
+        signed = [name for name, method in self.methods.items() if speaks_against(method)]
+        shown = HallucinatedSheet(self.sheet, self.seed, signed)
         methods: dict[str, Method] = {}
         for written in write(task, data, self.images, self.seed, self.batch_size):
             methods = methods or self._applicable(captioner, written)
@@ -121,9 +122,9 @@ class HallucinationAUC:
                 found += self._mentions(group, explained)
                 shown.add(captioner, group, explained, written)
         scores = [name for name, (method, _) in self.scores.items() if method in methods]
-        frequent = Counter(word.word for word in found)
-        kept = [word for word in found if frequent[word.word] > self.more_than]
-        return self._outcome(kept, len(found), scores, shown, type(captioner).__name__, data.evaluated)
+        return self._outcome(
+            often_named(found, self.more_than), len(found), scores, shown, type(captioner).__name__, data.evaluated
+        )
 
     def _applicable(self, captioner: Captioner, written: Written) -> dict[str, Method]:
         """The methods that a score is of; without 1 − β where the captioner has no β."""
@@ -220,6 +221,12 @@ class HallucinationAUC:
         others = [name for name in scores if name != reference]
         p = holm([_two_sided(draws[name] - draws[reference]) for name in others])
         return areas, {reference: None, **dict(zip(others, p, strict=True))}
+
+
+def often_named(found: Sequence[Judged], more_than: int) -> list[Judged]:
+    """Those whose object more than so many captions name; each caption is one of them at most."""
+    captions = Counter(word.word for word in found)
+    return [word for word in found if captions[word.word] > more_than]
 
 
 def score(explanation: Explanation, by: str, row: int, place: int) -> float:

@@ -165,12 +165,21 @@ def test_a_layer_with_nan_is_named() -> None:
         lrp().attribute(model, photos(8), Targets(captions()))
 
 
+@pytest.mark.parametrize("weight", ["language.recurrent.weight", "vocabulary_layer.weight", "project_region.weight"])
+def test_a_layer_of_the_captioner_with_nan_is_named(weight: str) -> None:
+    model = captioner("gridtd")
+    nn.init.constant_(model.get_parameter(weight), torch.nan)
+    batch = CaptionBatch(torch.arange(B), captions().unsqueeze(1), regions=regions())
+    with pytest.raises(UserError, match=f"not finite from {weight.removesuffix('.weight')} on"):
+        lrp().attribute(model, batch, Targets(captions()))
+
+
 def test_an_encoder_without_layers_is_refused() -> None:
     with pytest.raises(UserError, match="no rule acts on Stack"):
         lrp().attribute(captioner("soft", Stack(3, nn.AvgPool2d(2))), photos(4), Targets(captions()))
 
 
-@pytest.mark.parametrize("preset", ["lrp", "lrp_gamma", "lrp_epsilon"])
+@pytest.mark.parametrize("preset", ["lrp", "lrp_gamma", "lrp_epsilon", "lrp_alpha2_beta1"])
 def test_presets_are_built_and_explain(preset: str) -> None:
     sight, side = encoder("efficientnet_lite0")
     explainer = instantiate(OmegaConf.load(CONF / f"{preset}.yaml"))

@@ -24,6 +24,7 @@ from zennit.types import Convolution
 from src.attribution import rules
 from src.attribution.composite import Composite
 from src.attribution.rules import Rule
+from src.data.images import Preprocessing
 from src.models.encoders.resnet import Bottleneck
 from tests.attribution.tiny import Stack, resnet, vgg
 
@@ -111,6 +112,15 @@ def test_gamma_equals_captums_where_outputs_are_positive() -> None:
     close(ours(encoder, images, Composite(rule, rule, rule)), expected)
 
 
+PREPROCESSING = Preprocessing(SIDE, (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+
+
+def seen_as(pixel: float) -> Tensor:
+    """What the preprocessing makes of a pixel of each channel, (1, 3, 1, 1): where z^B takes its bounds from."""
+    mean, std = (torch.tensor(part).double().view(1, 3, 1, 1) for part in (PREPROCESSING.mean, PREPROCESSING.std))
+    return (pixel - mean) / std
+
+
 ZENNIT: dict[str, tuple[Rule, Callable[[], Hook]]] = {
     "epsilon": (rules.epsilon(0.01), lambda: zennit_rules.Epsilon(0.01)),
     "alpha1_beta0": (rules.alpha_beta(1, 0), lambda: zennit_rules.ZPlus(stabilizer=1e-9)),
@@ -121,10 +131,13 @@ FIRST: dict[str, tuple[Rule, Callable[[], Hook]]] = {
     **ZENNIT,
     "flat": (rules.flat(), lambda: zennit_rules.Flat(stabilizer=1e-9)),
     "w_square": (rules.w_square(), lambda: zennit_rules.WSquare(stabilizer=1e-9)),
+    "z_box": (rules.z_box(PREPROCESSING), lambda: zennit_rules.ZBox(seen_as(0.0), seen_as(1.0), stabilizer=1e-9)),
 }
+MIXED = [("flat", "gamma"), ("w_square", "epsilon"), ("z_box", "alpha1_beta0")]
+"""Rules that are for a first layer alone, before others."""
 
 
-@pytest.mark.parametrize(("first", "others"), [*((n, n) for n in ZENNIT), ("flat", "gamma"), ("w_square", "epsilon")])
+@pytest.mark.parametrize(("first", "others"), [*((n, n) for n in ZENNIT), *MIXED])
 @pytest.mark.parametrize("make", [vgg, resnet])
 def test_a_map_equals_zennits(make: Callable[[], nn.Module], first: str, others: str) -> None:
     encoder, images = network(make, non_negative=False)

@@ -55,6 +55,15 @@ def test_what_the_model_gives_itself_goes_first_and_in_place_of_a_method() -> No
     assert not found["attention"].signed and found["attention"].words is None and not found["zero"].reads
 
 
+def test_a_method_keeps_its_colours_where_nothing_speaks_against_a_word() -> None:
+    class Unsigned(Giving):
+        signed = False
+
+    maps = torch.ones(1, 4, 3, 8, 8)
+    found = explain_sentence(MODEL, sentence(), {"lrp": Giving(maps), "saliency": Unsigned(maps)}, (8, 8))
+    assert {name: one.signed for name, one in found.items()} == {"lrp": True, "saliency": False}
+
+
 @pytest.mark.parametrize("part", ["pixels", "words"])
 def test_what_is_not_finite_is_an_error(part: str) -> None:
     pixels, words = torch.zeros(1, 4, 3, 8, 8), torch.zeros(1, 4, 4)
@@ -76,8 +85,8 @@ def test_a_map_is_put_back_on_the_photo_that_was_squashed() -> None:
 
 
 def test_a_smaller_map_averages() -> None:
-    stripes = np.tile([0.0, 1.0], (1, 64, 32))
-    np.testing.assert_allclose(to_photo(stripes, (8, 8)), 0.5, atol=0.05)
+    stripes = np.tile([0.0, 0.0, 0.0, 1.0], (1, 64, 16))
+    np.testing.assert_allclose(to_photo(stripes, (8, 8)), 0.25, atol=0.05)
 
 
 def test_relevance_of_colours_is_added() -> None:

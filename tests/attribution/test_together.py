@@ -12,11 +12,12 @@ from omegaconf import OmegaConf
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from src.attribution.explanation import Explanation
 from src.attribution.grad_cam import GradCam, GuidedGradCam
 from src.attribution.gradients import Saliency
 from src.attribution.guided import DeconvNet, GuidedBackprop
-from src.attribution.method import Method
-from src.attribution.passes import opened
+from src.attribution.method import Method, speaks_against
+from src.attribution.passes import Passes, opened
 from src.attribution.targets import Targets
 from src.attribution.together import attribute_all, chosen
 from src.errors import UserError
@@ -134,6 +135,32 @@ def test_memory_that_does_not_suffice_halves_the_chunk(monkeypatch: pytest.Monke
     most = 0
     with pytest.raises(UserError, match="too little GPU memory to explain one word"):
         Saliency().attribute(model, photos(side), Targets(captions()))
+
+
+@pytest.mark.parametrize("wrong", ["lrp", "guided_backprop"])
+def test_an_error_names_the_method_that_it_comes_from(wrong: str) -> None:
+    class Without(Saliency):
+        def explain(self, passes: Passes) -> Explanation:
+            raise UserError("it does not apply")
+
+    class Other:
+        def attribute(self, *_: Any) -> Explanation:
+            raise UserError("it does not apply")
+
+    model, side = sighted("soft", "vgg")
+    methods = {"saliency": Saliency(), wrong: Other() if wrong == "lrp" else Without(), "last": lrp()}
+    with pytest.raises(UserError, match=f"^{wrong}: it does not apply$"):
+        attribute_all(methods, model, photos(side), Targets(captions()))
+
+
+def test_methods_whose_maps_speak_against_nothing_say_so() -> None:
+    """And only these: the maps of all others hold negative numbers here."""
+    model, side = sighted("gridtd", "vgg")
+    methods = {"lrp": lrp(), **METHODS}
+    found = attribute_all(methods, model, photos(side), Targets(captions()))
+    for name, method in methods.items():
+        pixels = found[name].pixels
+        assert pixels is not None and speaks_against(method) == bool((pixels.sum(2) < 0).any()), name
 
 
 def test_the_group_gives_one_method_or_many(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def test_rare_words_are_left_out_and_the_worst_drawn(
     drawn: list[Any] = []
     monkeypatch.setattr("src.callbacks.hallucination.bars", lambda groups, label: drawn.append(groups))
     monkeypatch.setattr("src.callbacks.hallucination.log_figures", lambda *_: None)
+    stage.trainer.callbacks[0].captions = CAPTIONS | {2: "a dog on a bus"}  # which is predicted once
     callback(tmp_path, min_count=2, words=1).on_test_end(stage.trainer, None)
     ((values, _),) = stage.logged
     assert values == {"test/precision_dog": 2 / 3, "test/recall_dog": 1, "test/precision_cat": 0}

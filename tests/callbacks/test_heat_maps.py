@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -94,6 +95,20 @@ def test_they_are_those_of_the_method(scene: Any) -> None:
     white = np.ones((SIDE, SIDE, 3))
     for drawn, heat in zip(panels(figures["heat_maps_7"])[1:], maps, strict=True):
         np.testing.assert_allclose(drawn, overlay(white, heat, True, np.abs(maps).max()), atol=1e-5)
+
+
+def test_the_method_says_whether_anything_may_speak_against_a_word(scene: Any) -> None:
+    white = np.ones((SIDE, SIDE, 3))
+    for signed in (True, False):
+
+        class Constant:
+            def attribute(self, model: Any, batch: Any, targets: Targets) -> Any:
+                found = lrp().attribute(model, batch, targets)
+                return replace(found, pixels=torch.ones_like(found.pixels))
+
+        Constant.signed = signed  # type: ignore[attr-defined]
+        drawn = panels(validate(scene, method=Constant())["heat_maps_7"])[1]
+        np.testing.assert_allclose(drawn, overlay(white, np.ones((SIDE, SIDE)), signed), atol=1e-5)
 
 
 def test_inference_mode_and_autocast_change_nothing(scene: Any) -> None:

@@ -45,7 +45,9 @@ def batch(ids: list[int], share: int = 4) -> tuple[InpaintingBatch, dict[str, An
         images.append(torch.rand(3, 12, 12, generator=generator) * 2 - 1)
         completed.append(images[-1] * (1 - masks[0]) + torch.rand(3, 12, 12, generator=generator) * masks[0])
     made = torch.stack(completed)
-    return InpaintingBatch(torch.tensor(ids), torch.stack(images), masks), {"inpainted": Inpainted(made, made, made)}
+    return InpaintingBatch(torch.tensor(ids), torch.stack(images), masks), {
+        "inpainted": Inpainted(-made, 0 * made, made)
+    }
 
 
 def scored(metrics: InpaintingMetrics, *fed: tuple[list[int], int, int]) -> dict[str, float]:

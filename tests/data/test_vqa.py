@@ -128,6 +128,14 @@ def test_batches(root: Path) -> None:
     assert cut.questions.shape == (2, 4, 2)
 
 
+def test_words_and_answers_are_those_of_training(root: Path) -> None:
+    def read(split: str) -> list[AskedImage]:
+        return [AskedImage(1, root, (Question(1, f"{split}?", "", "", split, (split,) * 10),))]
+
+    data = made(type("Splits", (), {"read": lambda self, split: read(split)})(), root)
+    assert data.answers.answers == ["train"] and data.vocabulary.words[4:] == ["train"]
+
+
 def test_training_pictures_are_moved_and_mirrored_with_their_questions(root: Path) -> None:
     path = root / "train2014" / "COCO_train2014_000000000003.jpg"
     left_half = Image.new("RGB", (8, 8))

@@ -1,6 +1,6 @@
 """What every figure must satisfy."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -21,6 +21,18 @@ def assert_legible(figure: Figure) -> None:
         assert not any(overlap(one, picture) for picture in pictures), f"{name} lies on a picture"
     for (first, one), (second, other) in combinations(written, 2):
         assert not overlap(one, other), f"{first} and {second} overlap"
+
+
+def assert_names_apart(figure: Figure) -> None:
+    """No two names below an axis touch, and all are in the figure."""
+    assert isinstance(figure.canvas, FigureCanvasAgg)
+    renderer = figure.canvas.get_renderer()
+    for axes in figure.axes:
+        names = [label for label in axes.get_xticklabels() if label.get_text()]
+        placed = [(label.get_text(), label.get_window_extent(renderer)) for label in names]
+        assert all(one.y0 >= 0 for _, one in placed)
+        for (first, one), (second, other) in pairwise(placed):
+            assert one.x1 < other.x0, f"{first} and {second} touch"
 
 
 def overlap(one, other, slack: float = 1.0) -> bool:

@@ -8,7 +8,7 @@ from src.figures.attention_sheet import attention_sheet, squashed
 from src.figures.boxes import boxes
 from src.figures.canvas import to_array
 from src.figures.differences import Difference, differences
-from tests.figures.checks import assert_legible, texts
+from tests.figures.checks import assert_legible, assert_names_apart, texts
 
 
 def test_sheets_have_a_row_for_each_and_a_column_for_each_answer() -> None:
@@ -46,3 +46,11 @@ def test_boxes_leave_empty_groups_out() -> None:
     assert [len(axes.patches) for axes in figure.axes] == [3, 3]
     assert [axes.get_ylabel() for axes in figure.axes] == ["iou", "f1"]
     assert to_array(figure).std() > 0
+
+
+def test_names_do_not_touch_where_groups_have_a_box_each() -> None:
+    names = ("attention", "deconvnet", "guided\ngrad_cam", "integrated\ngradients", "occlusion", "random")
+    figure = boxes({"iou": {name: {"high": [0.1, 0.2, 0.4]} for name in names}})
+    assert_names_apart(figure)
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(names)

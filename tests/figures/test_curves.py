@@ -4,7 +4,7 @@ import pytest
 from src.figures.bars import bars
 from src.figures.canvas import to_array
 from src.figures.curves import Curve, curves
-from tests.figures.checks import assert_legible
+from tests.figures.checks import assert_legible, assert_names_apart
 
 X = np.linspace(0, 1, 5)
 NAMES = [f"a method with a long name {i}" for i in range(12)]
@@ -57,3 +57,15 @@ def test_bars_are_as_high_as_their_values_and_carry_their_intervals():
     ends = sorted(tuple(np.round(path[:, 1], 6)) for box in axes.collections for path in box.get_segments())
     assert ends == [(0.1, 0.3), (0.45, 0.6), (0.8, 0.95)]
     assert [text.get_text() for text in figure.legends[0].texts] == ["lrp", "random"]
+
+
+def test_names_do_not_touch_where_groups_have_a_bar_each():
+    names = [
+        "attention",
+        "deconvnet",
+        "guided\ngrad_cam",
+        "integrated\ngradients",
+        *(f"occlusion {i}" for i in range(9)),
+    ]
+    figure = bars({name: {"high": (0.5, 0.4, 0.6)} for name in names}, "median")
+    assert_names_apart(figure)

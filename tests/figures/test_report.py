@@ -272,6 +272,10 @@ def test_begins_with_the_range_that_is_asked_for(same_range: bool, chosen: str) 
     assert re.findall(r'name="range" value="(\w+)" checked', report.page("about")) == [chosen]
 
 
+def test_objects_are_spoken_of_only_where_they_were_taken_out(path: Path) -> None:
+    assert "Point at an object" not in path.read_text()
+
+
 def test_is_small_and_whole(path: Path) -> None:
     text = path.read_text()
     assert not re.search(r"""(?:src|href)\s*=\s*["'](?!x\b)|url\(|@import|https?:""", text.replace(NASTY, ""))

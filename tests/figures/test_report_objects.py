@@ -86,6 +86,7 @@ def test_each_object_has_a_button_in_its_colour(opened: Any) -> None:
 
 def test_what_is_said_where_objects_were_not_asked_for_or_not_found(opened: Any) -> None:
     asked = [opened.locator("article").nth(i).locator(".take-out") for i in range(4)]
+    assert "Point at an object in the photo" in opened.locator("header").inner_text()
     assert asked[0].inner_text() == "Without one object, and how much its caption changes:"
     assert asked[1].count() == 0
     assert asked[2].inner_text() == "No object was found in it that could be taken out."

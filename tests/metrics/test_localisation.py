@@ -26,6 +26,11 @@ def test_correctness_is_equation_9(threshold):
     np.testing.assert_allclose(correctness(HEAT, INSIDE, threshold), expected, rtol=1e-12)
 
 
+def test_only_what_is_above_a_threshold_counts():
+    heat, inside = np.array([[1.0, 0.5]]), np.array([[True, False]])
+    np.testing.assert_allclose(correctness(heat, inside, [0.49, 0.5]), [2 / 3, 1])
+
+
 def test_a_curve_thresholds_copies_of_the_map():
     thresholds = np.arange(10) / 10
     before = HEAT.copy()

@@ -1,5 +1,8 @@
+import logging
+
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from src.errors import UserError
 from src.metrics.sentences import SentenceEmbedder
@@ -37,3 +40,21 @@ def test_meaning_counts(embedder):
 def test_an_encoder_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match=r"could not be loaded .* use embedder=minilm"):
         SentenceEmbedder(tmp_path / "nothing")(["a"])
+
+
+def test_no_bar_for_what_is_there(capfd):
+    SentenceEmbedder(PATH)(["a"])
+    assert capfd.readouterr().err == ""
+
+
+def test_attempts_to_reach_a_network_are_not_told_one_by_one(monkeypatch, caplog):
+    def unreachable(name):
+        logging.getLogger("huggingface_hub.utils").warning("Retrying in 8s")
+        raise LocalEntryNotFoundError("no connection")
+
+    monkeypatch.setattr("src.metrics.sentences.AutoTokenizer.from_pretrained", unreachable)
+    with pytest.raises(UserError, match="no connection"):
+        SentenceEmbedder("any/bert")(["a"])
+    assert caplog.messages == []
+    logging.getLogger("huggingface_hub.utils").warning("others are heard")
+    assert caplog.messages == ["others are heard"]

@@ -8,7 +8,7 @@ from src.errors import UserError
 from src.metrics.hallucination import Hallucination
 from src.metrics.objects import ObjectWords
 from src.studies.hallucinated_sheet import HallucinatedSheet
-from src.studies.hallucination_auc import HallucinationAUC, Judged, score
+from src.studies.hallucination_auc import HallucinationAUC, Judged, often_named, score
 from src.studies.written import Named
 from tests.figures.checks import assert_legible, texts
 from tests.studies.planted import PATCHES, SIDE, Fixed, Planted, group, one_patch, written
@@ -62,6 +62,13 @@ def test_repeats_count_once_with_the_mean_of_their_scores():
     ]
 
 
+def test_rare_words_are_left_out():
+    found = [Judged(i, "dog" if i < 3 else "cat", True, {}) for i in range(5)]
+    assert [word.word for word in often_named(found, 1)] == ["dog"] * 3 + ["cat"] * 2
+    assert [word.word for word in often_named(found, 2)] == ["dog"] * 3
+    assert often_named(found, 3) == []
+
+
 def test_areas_intervals_and_p():
     rng = np.random.default_rng(0)
     labels, images = rng.random(60) < 0.5, np.repeat(np.arange(30), 2)
@@ -111,10 +118,11 @@ def test_the_sheet_draws_among_all_hallucinated_words_and_shows_them():
     model, images = captioner(), torch.rand(2, 3, SIDE, SIDE)
     pixels = torch.rand(2, 2, 1, SIDE, SIDE) - 0.5
     both, batch = group(images, TOKENS, NAMED), written(model, images, TOKENS, CAPTIONS)
-    sheet = HallucinatedSheet(3, seed=0)
+    sheet = HallucinatedSheet(3, seed=0, signed=["lrp"])
     for _ in range(4):
         sheet.add(model, both, {"lrp": explanation(pixels), "sentinel": explanation(pixels)}, batch)
     assert len(sheet.words) == 3 and {word.place for word in sheet.words} <= {0, 2}
+    assert all(word.signed == {"LRP"} for word in sheet.words)
     figure = sheet.figures()["words"]
     assert_legible(figure)
     assert texts(figure).count("LRP") == 2 and "sentinel" not in texts(figure)

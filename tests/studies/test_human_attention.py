@@ -76,6 +76,8 @@ def test_objects_stand_in_for_people(evaluate: Callable[..., Ran]) -> None:
     for row in pairs:
         assert row["target"] in ({""} if row["method"] in ("centre", "random") else {"right", "predicted"})
         assert -1 <= float(row["spearman"]) <= 1 and 0 <= float(row["value_iou"]) <= 1
+    by_chance = [float(row["spearman"]) for row in pairs if row["method"] == "random"]
+    assert abs(np.mean(by_chance)) < 0.06 and len(set(by_chance)) == 12
     wrong = {row["question_id"] for row in pairs if row["correct"] == "False"}
     assert {row["question_id"] for row in pairs if row["target"] == "predicted"} == wrong != set()
     saliency = [float(row["spearman"]) for row in pairs if row["method"] == "saliency" and row["target"] == "right"]
@@ -222,3 +224,14 @@ def test_settings_tell_models_and_methods_apart() -> None:
     one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
     assert digest(one) == digest(one) != digest(other)
     assert described({"a": [1, len], "b": Question}) == {"a": [1, "len"], "b": "Question"}
+
+
+@pytest.mark.parametrize(
+    ("predicted", "confidence", "kind"),
+    [(1, 0.8, "sure_wrong"), (1, 0.7, None), (0, 0.2, "unsure_correct"), (0, 0.3, None), (1, 0.2, None)],
+)
+def test_which_questions_are_drawn(predicted: int, confidence: float, kind: str | None) -> None:
+    study = human_attention.HumanAttention({"m": METHODS})  # type: ignore[dict-item]
+    told = human_attention.Told(predicted, confidence, torch.zeros(3, 2, 2), {})
+    one = human_attention.Asked(None, None, 0)  # type: ignore[arg-type]
+    assert study._sheet_kind(one, told) == kind and study._sheet_kind(one, None) is None

@@ -10,17 +10,26 @@ import pytest
 import torch
 from PIL import Image
 
+from src.assemble.inpainting import TrainedInpainter
+from src.attribution.explanation import Explanation
+from src.attribution.targets import Targets
+from src.data.batch import CaptionBatch
 from src.data.instances import Instance, Instances
 from src.data.scenes.scene import locate
 from src.data.scenes.world import scene
+from src.data.vocabulary import END
 from src.errors import UserError
 from src.explain import writer_of
 from src.metrics.sentences import SentenceEmbedder
+from src.models.captioner import Captioner
 from src.models.detector import PUBLISHED, MaskRCNN
 from src.models.inpainting.generator import Generator
 from src.studies.importance import Importance
 from src.studies.object_importance import ObjectImportance
+from src.studies.retold import Told
 from tests.running import COUNTS, SIZE, Ran, run_door
+from tests.studies.planted import PATCHES, one_patch
+from tests.studies.test_importance import CAT, DOG, OBJECTS, importance, photo, writer
 
 ORACLE = (
     "study.importance.inpainters.gan=null",
@@ -218,3 +227,33 @@ def test_a_photo_that_nobody_annotated(explain: Callable[..., Ran], tmp_path: Pa
 def test_importance_needs_an_inpainter(explain: Callable[..., Ran], data_dir: Path) -> None:
     photo = sorted((data_dir / "scenes" / "test2017").glob("*.png"))[0]
     assert "give its checkpoint as inpainter=PATH" in explain(photo).error
+
+
+def test_a_trained_inpainter_leaves_all_else_as_it_was(gan: Path) -> None:
+    images, masks = torch.rand(1, 3, 16, 24), torch.zeros(1, 1, 16, 24)
+    masks[..., 4:9, 6:12] = 1
+    filled = TrainedInpainter(str(gan))(images, masks)
+    known = (masks == 0).expand_as(images)
+    torch.testing.assert_close(filled[known], images[known])
+    assert filled.min() >= 0 and filled.max() <= 1 and not torch.allclose(filled[~known], images[~known])
+
+
+class Looks:
+    """Of the word `cat` half in the first patch and half in the second; of any other in the last."""
+
+    def attribute(self, model: Captioner, batch: CaptionBatch | torch.Tensor, targets: Targets) -> Explanation:
+        cat = torch.stack([one_patch(0) + one_patch(1), one_patch(PATCHES - 1)])
+        tokens = targets.tokens[:, targets.places]
+        pixels = cat[(tokens != CAT).long()].unsqueeze(2)
+        nothing = torch.zeros(*tokens.shape, 1)
+        return Explanation(pixels, nothing, nothing, nothing)
+
+
+def test_the_share_of_relevance_that_lies_on_each_object() -> None:
+    """Of the words that say something: what `a` rests on does not count, unless there is nothing else."""
+    study = ObjectImportance(importance(), {"looks": Looks()})
+    for words, shares in ((["a", "cat"], [0.5, 0.0]), (["a"], [0.0, 1.0])):
+        weighed = importance()(writer(), photo(), OBJECTS)
+        tokens = torch.tensor([{"a": DOG, "cat": CAT}[word] for word in words] + [END])
+        weighed.told = Told(tokens, words, np.zeros((len(words), PATCHES)), 0.0)
+        assert [mass["looks"] for mass in study._masses(writer().captioner, weighed)] == pytest.approx(shares)

@@ -13,7 +13,7 @@ from tests.studies.planted import PATCHES, SIDE, Fixed, Planted, group, one_patc
 BALL, SPHERE, BOX, SEEN = 4, 5, 6, 9
 """Two words for one object, a third word, and the patch where the object is."""
 
-WORDS = ObjectWords({"ball": ["sphere"]})
+WORDS = ObjectWords({"toy": ["ball", "sphere"]})
 METHODS = {"right": Fixed(pixels=one_patch(SEEN)), "wrong": Fixed(pixels=-one_patch(SEEN))}
 
 
@@ -27,7 +27,7 @@ def writer(instead: int) -> Writer:
 
 def scene():
     image = (2 * one_patch(SEEN) - 1).expand(1, 3, SIDE, SIDE).clone()
-    return group(image, torch.tensor([[BALL, 2]]), [Named(0, 0, "ball", "ball", True)])
+    return group(image, torch.tensor([[BALL, 2]]), [Named(0, 0, "ball", "toy", True)])
 
 
 def measured(instead: int):
