@@ -10,17 +10,18 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from src.figures.canvas import add_picture, blank
-from src.figures.colour_bar import ranges
+from src.figures.colour_bar import FOOT, colour_bar, ranges
 from src.figures.overlay import overlay
 from src.figures.text import fit, line_height, put, wrap
+from src.figures.titles import title
 
 Array = NDArray[np.floating]
 
 PER_BLOCK = 8
 """Words beside one another at most; longer sentences are broken into blocks of nearly the same length."""
 
-PANEL, GAP, MARGIN, NAMES = 1.08, 0.06, 0.15, 1.25
-"""Inches: width of a panel, between panels, around the figure, of the methods' names."""
+PANEL, GAP, MARGIN, NAMES, KEY = 1.08, 0.06, 0.15, 1.25, 1.4
+"""Inches: width of a panel, between panels, around the figure, of the methods' names, of a colour bar."""
 
 WORD, NAME, HEAD, BETWEEN = 12.0, 11.0, 0.3, 0.2
 """Font sizes of words and of methods, points; inches of a row of words, and between blocks."""
@@ -29,7 +30,7 @@ WORD, NAME, HEAD, BETWEEN = 12.0, 11.0, 0.3, 0.2
 def comparison(
     image: Array, words: Sequence[str], maps: Mapping[str, Array], signed: Mapping[str, bool], same_range: bool = False
 ) -> Figure:
-    """The photo, and beneath each word an overlay by each method.
+    """The photo, and beneath each word an overlay by each method; what the colours mean stands at the foot.
 
     Args:
         image: (H, W, 3) in [0, 1].
@@ -44,7 +45,9 @@ def comparison(
     blocks = [range(first, min(first + columns, len(words))) for first in range(0, len(words), columns)]
     block = HEAD + len(maps) * (tall + GAP)
     width = 2 * MARGIN + NAMES + columns * (PANEL + GAP) - GAP
-    figure = blank(width, 2 * MARGIN + len(blocks) * (block + BETWEEN) - BETWEEN - GAP)
+    kinds = sorted({signed[name] for name in maps})
+    foot = len(kinds) * FOOT
+    figure = blank(width, 2 * MARGIN + len(blocks) * (block + BETWEEN) - BETWEEN - GAP + foot)
     limits = {name: ranges(values, same_range) for name, values in maps.items()}
     for number, places in enumerate(blocks):
         top = MARGIN + number * (block + BETWEEN)
@@ -57,12 +60,15 @@ def comparison(
             for column, t in enumerate(places):
                 panel = overlay(image, values[t], signed[name], limits[name][t])
                 add_picture(figure, panel, MARGIN + NAMES + column * (PANEL + GAP), upper, PANEL)
+    for number, kind in enumerate(kinds):
+        quantity = "relevance" if kind else "strength"
+        colour_bar(figure, MARGIN, KEY, kind, None, quantity, above=number * FOOT)
     return figure
 
 
 def _name(figure: Figure, name: str, middle: float) -> None:
     """In as many lines as it needs, around a height in inches."""
-    lines = wrap(name.split(), NAME, NAMES - 0.1)
+    lines = wrap(title(name).split(), NAME, NAMES - 0.1)
     top = middle - len(lines) * line_height(NAME) / 2
     for line in lines:
         text = " ".join(line)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from src.figures.canvas import GREY, blank, box
 from src.figures.text import width_of
+from src.figures.titles import title
 
 PANEL_WIDTH, PANEL_HEIGHT, LEFT, TOP, GAP, FOOT = 4.2, 3.4, 0.75, 0.45, 0.75, 0.65
 """Of a panel, and around it and between two; inches."""
@@ -49,11 +50,11 @@ def curves(
     number, right = len(panels), legend_width([c.name for _, group in panels.values() for c in group])
     figure = blank(LEFT + number * (PANEL_WIDTH + GAP) - GAP + right, TOP + PANEL_HEIGHT + FOOT)
     handles: dict[str, Artist] = {}
-    for i, (title, (x, group)) in enumerate(panels.items()):
+    for i, (heading, (x, group)) in enumerate(panels.items()):
         axes = figure.add_axes(box(figure, LEFT + i * (PANEL_WIDTH + GAP), TOP, PANEL_WIDTH, PANEL_HEIGHT))
         for curve in group:
             handles.setdefault(curve.name, _draw(axes, np.asarray(x), curve, colour.get(curve.name, GREY)))
-        _dress(axes, title, x_label, y_label, unit)
+        _dress(axes, heading, x_label, y_label, unit)
         if np.issubdtype(np.asarray(x).dtype, np.integer):
             axes.set_xticks(np.asarray(x))
     add_legend(figure, list(handles.values()), list(handles), right, TOP + PANEL_HEIGHT / 2)
@@ -62,14 +63,16 @@ def curves(
 
 def legend_width(names: Sequence[str]) -> float:
     """Inches that a legend at the right edge needs, with the space around it."""
-    return 0.85 + max((width_of(name, SMALL) for name in names), default=0.0)
+    return 0.85 + max((width_of(title(name), SMALL) for name in names), default=0.0)
 
 
 def add_legend(figure: Figure, handles: Sequence[Artist], names: Sequence[str], width: float, middle: float) -> None:
     """A legend in the last `width` inches at the right, `middle` inches from the top."""
     whole_width, whole_height = figure.get_size_inches()
     place = 1 - (width - 0.1) / whole_width, 1 - middle / whole_height
-    figure.legend(handles, names, loc="center left", bbox_to_anchor=place, frameon=False, fontsize=SMALL)
+    figure.legend(
+        handles, [title(name) for name in names], loc="center left", bbox_to_anchor=place, frameon=False, fontsize=SMALL
+    )
 
 
 def palette(number: int) -> list[Colour]:
@@ -92,8 +95,8 @@ def _draw(axes: Axes, x: NDArray[np.floating], curve: Curve, colour: Colour) -> 
     return line
 
 
-def _dress(axes: Axes, title: str, x_label: str, y_label: str, unit: bool) -> None:
-    axes.set_title(title, fontsize=11, loc="left", parse_math=False)
+def _dress(axes: Axes, heading: str, x_label: str, y_label: str, unit: bool) -> None:
+    axes.set_title(heading, fontsize=11, loc="left", parse_math=False)
     axes.set_xlabel(x_label, fontsize=SMALL + 1)
     axes.set_ylabel(y_label, fontsize=SMALL + 1)
     axes.tick_params(labelsize=SMALL, colors=GREY)

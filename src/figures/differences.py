@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from src.figures.canvas import GREY, blank, box
 from src.figures.text import fit, put, width_of
+from src.figures.titles import title
 
 CELL_WIDTH, CELL_HEIGHT, TOP, BETWEEN, FOOT = 0.78, 0.3, 0.45, 0.3, 1.35
 """Inches: of a cell, above a panel, between panels, and below the last for slanted names."""
@@ -36,15 +37,15 @@ def differences(panels: Mapping[str, Mapping[str, Mapping[str, Difference]]], co
         panels: title → name of a row → name of a column → Difference.
         columns: the order of the columns.
     """
-    names = [name for rows in panels.values() for name in rows]
+    names = [title(name) for rows in panels.values() for name in rows]
     left = 0.3 + max(width_of(name, SMALL) for name in names)
     heights = [len(rows) * CELL_HEIGHT for rows in panels.values()]
     figure = blank(
         left + len(columns) * CELL_WIDTH + 0.2, sum(heights) + len(panels) * TOP + (len(panels) - 1) * BETWEEN + FOOT
     )
     top = TOP
-    for i, ((title, rows), height) in enumerate(zip(panels.items(), heights, strict=True)):
-        put(figure, title, left, top - 0.27, SMALL + 3, weight="bold")
+    for i, ((heading, rows), height) in enumerate(zip(panels.items(), heights, strict=True)):
+        put(figure, heading, left, top - 0.27, SMALL + 3, weight="bold")
         _panel(figure, rows, columns, (left, top, height), last=i == len(panels) - 1)
         top += height + TOP + BETWEEN
     return figure
@@ -71,7 +72,7 @@ def _panel(
                 size = fit(text, SMALL, CELL_WIDTH - 0.06, weight)
                 axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=size, weight=weight)
     axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
-    axes.set_yticks([y + 0.5 for y in range(len(rows))], list(rows))
+    axes.set_yticks([y + 0.5 for y in range(len(rows))], [title(name) for name in rows])
     axes.set_xticks([x + 0.5 for x in range(len(columns))], columns if last else [], rotation=35, ha="right")
     axes.tick_params(labelsize=SMALL, length=0, colors=GREY)
     axes.spines[:].set_visible(False)

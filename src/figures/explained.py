@@ -14,28 +14,11 @@ from src.figures.attention_shift import attention_shift
 from src.figures.comparison import comparison
 from src.figures.importance_sheet import importance_sheet
 from src.figures.parted import Parted
+from src.figures.titles import title
 from src.figures.word_matrix import word_matrix
 from src.figures.word_strip import word_strip
 
 Array = NDArray[np.floating]
-
-TITLES = {
-    "lrp": "LRP",
-    "lrp_epsilon": "LRP, ε-rule",
-    "lrp_gamma": "LRP, γ-rule",
-    "lrp_alpha2_beta1": "LRP, α2β1-rule",
-    "deconvnet": "DeconvNet",
-    "input_x_gradient": "input × gradient",
-    "grad_cam": "Grad-CAM",
-    "guided_grad_cam": "Guided Grad-CAM",
-    "smooth_grad": "SmoothGrad",
-}
-"""How methods are written that have a name of their own; the others' underscores become spaces."""
-
-
-def title(method: str) -> str:
-    """A method's name for people: `grad_cam` is Grad-CAM."""
-    return TITLES.get(method, method.replace("_", " "))
 
 
 @dataclass
@@ -79,9 +62,8 @@ def draw(explained: Explained, same_range: bool = False) -> dict[str, Figure]:
         words = _together(explained.words)
         figures["words"] = word_matrix(explained.read, explained.said, explained.reach, words, same_range)
     if len(explained.maps.keys() - {"attention"}) > 1:
-        named = {title(name): values for name, values in explained.maps.items()}
-        signed = {title(name): name in explained.signed for name in explained.maps}
-        figures["methods"] = comparison(explained.image, explained.said, named, signed, same_range)
+        signed = {name: name in explained.signed for name in explained.maps}
+        figures["methods"] = comparison(explained.image, explained.said, explained.maps, signed, same_range)
     if explained.parted is not None and explained.parted.removed:
         figures["importance"] = importance_sheet([explained.parted])
         if explained.parted.attention is not None:

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from src.figures.explained import Explained, title
+from src.figures.explained import Explained
 from src.figures.overlay import STRONGEST, colours
 from src.figures.parted import Part, Parted
+from src.figures.titles import title
 
 PHOTO, TILE = 720, 96
 """Pixels of the longer side of a photo, and of a map over it."""

@@ -10,6 +10,7 @@ from src.figures.bars import Bar, bars
 from src.figures.boxes import boxes
 from src.figures.curves import Curve, curves
 from src.figures.differences import Difference, differences
+from src.figures.titles import title
 from src.metrics.human_attention import MEASURES
 from src.studies.cells import ALPHA, PREDICTED, RIGHT, Cells, Row, seen
 from src.studies.outcome import Cell, Outcome
@@ -144,7 +145,7 @@ def starred(test: Mapping[str, Any]) -> bool:
 
 def _short(name: str) -> str:
     """In two lines, so that neighbours do not touch."""
-    return name.replace("_", "\n", 1)
+    return title(name).replace(" ", "\n", 1)
 
 
 def _tidy(row: Row) -> dict[str, Cell]:

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from src.attribution.explanation import Explanation
-from src.figures.explained import title
 from src.figures.overlay import soften
+from src.figures.titles import title
 from src.figures.word_sheet import SheetWord, word_sheet
 from src.models.captioner import Captioner
 from src.studies.maps import Group

@@ -17,8 +17,8 @@ def test_sheets_have_a_row_for_each_and_a_column_for_each_answer() -> None:
     figure = attention_sheet(
         rng.random((24, 24, 3)), ["right: ball", "said: cat"], {"people": rng.random((48, 48))}, maps
     )
-    assert {"people", "grad_cam", "lrp", "right: ball", "said: cat"} <= set(texts(figure))
-    assert len(figure.axes) == 3 * 2
+    assert {"people", "Grad-CAM", "LRP", "right: ball", "said: cat"} <= set(texts(figure))
+    assert len(figure.axes) == 3 * 2 + 1  # the last says what the colours mean
     assert_legible(figure)
 
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from src.figures.comparison import comparison
-from src.figures.explained import Explained, draw, title
+from src.figures.explained import Explained, draw
 from src.figures.overlay import overlay
+from src.figures.titles import title
 from tests.figures.checks import assert_legible, texts
 
 PHOTO = np.full((40, 60, 3), 0.5)
@@ -75,6 +76,7 @@ def test_methods_that_find_the_same_of_words_are_drawn_once():
 def test_titles():
     assert [title(name) for name in ("grad_cam", "guided_backprop", "my_own")] == [
         "Grad-CAM",
-        "guided backprop",
+        "Guided Backprop",
         "my own",
     ]
+    assert title("Guided Grad-CAM") == "Guided Grad-CAM"

@@ -23,7 +23,7 @@ def test_each_curve_is_drawn_and_named_once():
     assert lines(left)[tuple(X)].get_color() == lines(right)[tuple(X)].get_color()
     assert lines(left)[tuple(0 * X)].get_linestyle() == ":"
     assert len(left.collections) == 1  # the band
-    assert [text.get_text() for text in figure.legends[0].texts] == ["lrp", "cam", "chance"]
+    assert [text.get_text() for text in figure.legends[0].texts] == ["LRP", "cam", "chance"]
     assert_legible(figure)
 
 
@@ -56,7 +56,7 @@ def test_bars_are_as_high_as_their_values_and_carry_their_intervals():
     assert [tick.get_text() for tick in axes.get_xticklabels()] == list(groups)
     ends = sorted(tuple(np.round(path[:, 1], 6)) for box in axes.collections for path in box.get_segments())
     assert ends == [(0.1, 0.3), (0.45, 0.6), (0.8, 0.95)]
-    assert [text.get_text() for text in figure.legends[0].texts] == ["lrp", "random"]
+    assert [text.get_text() for text in figure.legends[0].texts] == ["LRP", "random"]
 
 
 def test_names_do_not_touch_where_groups_have_a_bar_each():

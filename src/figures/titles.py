@@ -1,0 +1,23 @@
+"""How what has a short name in configurations is written for people."""
+
+TITLES = {
+    "lrp": "LRP",
+    "lrp_epsilon": "LRP, ε-rule",
+    "lrp_gamma": "LRP, γ-rule",
+    "lrp_alpha2_beta1": "LRP, α2β1-rule",
+    "deconvnet": "DeconvNet",
+    "input_x_gradient": "input × gradient",
+    "grad_cam": "Grad-CAM",
+    "guided_grad_cam": "Guided Grad-CAM",
+    "guided_backprop": "Guided Backprop",
+    "smooth_grad": "SmoothGrad",
+    "scst": "SCST",
+    "nsc": "NSC",
+    "lrp_scst": "LRP-SCST",
+}
+"""Of what has a name of its own; the others' underscores become spaces."""
+
+
+def title(name: str) -> str:
+    """A name for people: `grad_cam` is Grad-CAM. Of such a name, the name itself."""
+    return TITLES.get(name, name.replace("_", " "))
