@@ -36,7 +36,7 @@ QUICK = (
     "model.embed_dim=16",
     "model.hidden_dim=16",
     "model.attention_dim=16",
-    "+trainer.enable_progress_bar=false",
+    "trainer.enable_progress_bar=false",
     "trainer.max_epochs=1",
 )
 """What makes any training of a captioner small."""
@@ -58,7 +58,7 @@ SMALL_VQA = (
     "model.hidden_dim=16",
     "model.attention_dim=8",
     "model.classifier_dim=16",
-    "+trainer.enable_progress_bar=false",
+    "trainer.enable_progress_bar=false",
     "trainer.precision=32-true",
 )
 """What makes any training of a model of questions small."""

@@ -29,7 +29,7 @@ SMALL = (
     "callbacks.samples.images=1",
     "trainer.precision=32-true",
     "logger=none",
-    "+trainer.enable_progress_bar=false",
+    "trainer.enable_progress_bar=false",
 )
 """What makes any training of the GAN small."""
 
@@ -131,7 +131,7 @@ def test_two_processes_train_what_one_does(places: list[str], tmp_path: Path) ->
 
 
 def test_evaluation_repeats_the_test(whole: Path, places: list[str]) -> None:
-    given = [f"ckpt={whole}/checkpoints/best.ckpt", "logger=none", "+trainer.enable_progress_bar=false", *places]
+    given = [f"ckpt={whole}/checkpoints/best.ckpt", "logger=none", "trainer.enable_progress_bar=false", *places]
     kept = ["~metrics", "callbacks=inpainting_evaluation", *SMALL[6:10]]
     folder = run_door("evaluate", *given, *kept).folder
     own = {name: value for name, value in metrics_of(whole).items() if name.startswith("test/")}

@@ -63,7 +63,7 @@ def test_a_checkpoint_is_plain_containers(answered: Path) -> None:
 
 
 def test_evaluate_gives_the_same_accuracy(ckpt: str, answered: Path, places: list[str]) -> None:
-    ran = run_door("evaluate", ckpt, "logger=none", "+trainer.enable_progress_bar=false", *places)
+    ran = run_door("evaluate", ckpt, "logger=none", "trainer.enable_progress_bar=false", *places)
     found, own = (json.loads((folder / "metrics.json").read_text()) for folder in (ran.folder, answered))
     assert found and found == {name: pytest.approx(own[name]) for name in found}
     assert "val/vqa_accuracy" in run_metrics(run_door("evaluate", ckpt, "split=val", "logger=none", *places))
@@ -150,7 +150,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(places: lis
 
 
 def test_two_processes_give_the_metrics_of_one(ckpt: str, places: list[str]) -> None:
-    settings = [ckpt, "logger=none", "+trainer.enable_progress_bar=false", *places]
+    settings = [ckpt, "logger=none", "trainer.enable_progress_bar=false", *places]
     alone = run_metrics(run_door("evaluate", *settings))
     two = run_metrics(run_door("evaluate", *settings, "trainer=ddp_cpu", "trainer.strategy=ddp_fork"))
     assert two == {name: pytest.approx(value) for name, value in alone.items()}

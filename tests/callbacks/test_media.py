@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
         "trainer.max_epochs=2",
         "trainer.check_val_every_n_epoch=1",
         "trainer.log_every_n_steps=2",
-        "+trainer.enable_progress_bar=false",
+        "trainer.enable_progress_bar=false",
         "metrics.test=[{_target_: src.metrics.text.BLEU}, {_target_: src.metrics.text.CIDEr}]",
         "decoding=greedy",
         f"callbacks.captions.images={IMAGES}",
