@@ -1,1 +1,6 @@
-"""whysaid: train vision-language models, show why they said each word, make them hallucinate less."""
+"""The source folder of a checkout, whose own code the doors `python -m src.…` run, whatever else is installed."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,58 +1,6 @@
-"""`python -m src.evaluate ckpt=PATH [study=NAME]`: metrics of a checkpoint or an ensemble, or one of the studies."""
+"""`python -m src.evaluate` from a checkout: the door `whysaid-evaluate`."""
 
-from pathlib import Path
-from typing import Any
-
-import pytorch_lightning as pl
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig
-from pytorch_lightning.loggers import Logger
-from rich.console import Console
-
-from src.assemble import stored_builder
-from src.door import close, close_loggers, door, finish, resolved, run_dir, save_config, start_loggers
-from src.studies.outcome import Outcome, Study
-
-WIDEST = 240
-"""Columns of a study's table; a narrower terminal breaks its lines."""
-
-
-@door("evaluate")
-def main(config: DictConfig) -> None:
-    """Test what `ckpt` names on `split`, with the data of its own run unless the command line changes it."""
-    folder = run_dir()
-    pl.seed_everything(config.seed, workers=True, verbose=False)
-    first = config.ckpt[0] if isinstance(config.ckpt, ListConfig) and config.ckpt else config.ckpt
-    task, data, merged = stored_builder(first, "build_evaluation")(config)
-    save_config(resolved(merged), folder)
-    if config.get("study"):
-        run_study(instantiate(merged.study), task, data, merged, folder)
-        return
-    callbacks = [instantiate(c) for c in merged.callbacks.values() if c]
-    trainer: pl.Trainer = instantiate(
-        merged.trainer, callbacks=callbacks, logger=start_loggers(merged), default_root_dir=folder
-    )
-    trainer.test(task, datamodule=data, verbose=False)
-    close(trainer)
-    if trainer.is_global_zero:
-        finish({name: float(value) for name, value in trainer.callback_metrics.items()}, folder)
-
-
-def run_study(study: Study, task: Any, data: Any, config: DictConfig, folder: Path) -> None:
-    """Runs a study on the trainer's device, and writes, logs and prints its outcome."""
-    name = HydraConfig.get().runtime.choices["study"]
-    trainer: pl.Trainer = instantiate(config.trainer, logger=False, default_root_dir=folder)
-    loggers: list[Logger] = start_loggers(config)
-    outcome: Outcome = study(task.to(trainer.strategy.root_device), data, folder)
-    outcome.write(folder, name)
-    outcome.log(loggers, name)
-    close_loggers(loggers)
-    Console(width=WIDEST).print(outcome.table())
-    for note in outcome.notes:
-        print(note)
-    finish(outcome.metrics, folder)
-
+from whysaid.doors.evaluate import main
 
 if __name__ == "__main__":
     main()

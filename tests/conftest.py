@@ -8,8 +8,8 @@ import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
 
-from src.data.scenes.write import build_scenes
 from tests.running import COUNTS, SCENES, SIZE, run_door, without_java
+from whysaid.data.scenes.write import build_scenes
 
 
 @pytest.fixture(scope="session", autouse=True)

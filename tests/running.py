@@ -14,9 +14,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from src.door import CONF
-from src.metrics.score import Unavailable
-from src.train import train
+from whysaid.doors.resolvers import register_resolvers
+from whysaid.doors.train import train
+from whysaid.metrics.score import Unavailable
+from whysaid.run.conf import CONF
 
 COUNTS = {"train": 48, "val": 16, "test": 16}
 """Scenes of the tests' world."""
@@ -25,7 +26,7 @@ SIZE = 48
 """Pixels of its pictures."""
 
 QUICK = (
-    "metrics.val=[{_target_: src.metrics.text.CIDEr}]",
+    "metrics.val=[{_target_: whysaid.metrics.text.CIDEr}]",
     "metrics.test=${metrics.val}",
     "decoding=greedy",
     "logger=none",
@@ -107,8 +108,9 @@ class Ran(NamedTuple):
 
 def composed(door: str, folder: Path, *overrides: str) -> DictConfig:
     """A door's configuration as its main function gets it, with `folder` as run directory."""
+    register_resolvers()
     run = (f"hydra.runtime.output_dir={folder}", "hydra.job.num=0")
-    with initialize_config_dir(CONF, version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose(door, last_of_each((*overrides, *run)), return_hydra_config=True)
     HydraConfig.instance().set_config(config)
     OmegaConf.set_readonly(config, False)
@@ -137,7 +139,7 @@ def run_door(name: str, *args: str) -> Ran:
         contextlib.redirect_stderr(err),
     ):
         try:
-            import_module(f"src.{name}").main()
+            import_module(f"whysaid.doors.{name}").main()
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
             if isinstance(stop.code, str):
@@ -168,5 +170,5 @@ def restored_logging() -> Iterator[None]:
 @contextlib.contextmanager
 def without_java() -> Iterator[None]:
     """The tokeniser that needs no Java: a process fewer at each validation."""
-    with patch("src.metrics.tokenizer.find_java", side_effect=Unavailable("no Java", "none is needed")):
+    with patch("whysaid.metrics.tokenizer.find_java", side_effect=Unavailable("no Java", "none is needed")):
         yield

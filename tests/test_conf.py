@@ -13,13 +13,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from src.door import CONF
-from src.models.captioner import Captioner
-from src.models.encoders.encoder import Encoder
-from src.models.encoders.regions import RegionFeatures
-from src.models.inpainting.discriminator import Discriminator
-from src.models.inpainting.generator import Generator
 from tests.running import composed
+from whysaid.models.captioner import Captioner
+from whysaid.models.encoders.encoder import Encoder
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.inpainting.discriminator import Discriminator
+from whysaid.models.inpainting.generator import Generator
+from whysaid.run.conf import CONF
 
 ROOT = Path(CONF)
 FILES = {str(path.relative_to(ROOT).with_suffix("")): path for path in sorted(ROOT.rglob("*.yaml"))}
@@ -77,7 +77,7 @@ def test_every_door_composes(door: str, tmp_path: Path) -> None:
 def test_every_choice_is_built(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     fetched: list[Any] = []
-    monkeypatch.setattr("src.metrics.spice.fetch_corenlp", lambda folder: fetched.append(folder))
+    monkeypatch.setattr("whysaid.metrics.spice.fetch_corenlp", lambda folder: fetched.append(folder))
     if name == "logger/tensorboard":
         pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     group, config = opened(name, tmp_path)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import src.prepare
-from src.door import CONF
+import whysaid.doors.prepare
 from tests.running import QUICK, WORLD, composed, run_door
+from whysaid.run.conf import CONF
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
 
@@ -53,7 +53,7 @@ def regions(data_dir: Path, coco: list[str]) -> None:
         features = np.random.default_rng(int(path.stem)).random((REGIONS, DIM), np.float32)
         np.savez(folder / f"{path.stem}.npz", features=features)
     settings = ["data=coco", *coco, "data.min_count=1", "encoder=regions", f"encoder.dim={DIM}"]
-    src.prepare.prepare(
+    whysaid.doors.prepare.prepare(
         composed("prepare", data_dir, *settings, f"paths.data_dir={data_dir}", f"regions_file={folder}")
     )
 

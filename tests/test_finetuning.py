@@ -14,11 +14,11 @@ from tests.test_experiments import EXPERIMENTS
 pytestmark = pytest.mark.usefixtures("plain_tokens")
 
 OBJECTIVES = {
-    "scst": "src.objectives.self_critical.SelfCritical",
-    "nsc": "src.objectives.self_critical.SelfCritical",
-    "lrp": "src.objectives.lrp_inference.LRPInference",
-    "lrp_context": "src.objectives.lrp_inference.LRPInference",
-    "lrp_scst": "src.objectives.self_critical.SelfCritical",
+    "scst": "whysaid.objectives.self_critical.SelfCritical",
+    "nsc": "whysaid.objectives.self_critical.SelfCritical",
+    "lrp": "whysaid.objectives.lrp_inference.LRPInference",
+    "lrp_context": "whysaid.objectives.lrp_inference.LRPInference",
+    "lrp_scst": "whysaid.objectives.self_critical.SelfCritical",
 }
 
 CAPTIONING = [name for name in EXPERIMENTS if name.startswith(("soft", "adaptive", "gridtd", "aoa"))]
@@ -96,7 +96,7 @@ def test_every_objective_trains_from_a_checkpoint(objective: str, cached: bool, 
 def test_experiments_and_objectives_run_together(start: Path, places: list[str]) -> None:
     sizes = ["model.embed_dim=16", "model.hidden_dim=16", "model.attention_dim=16", "model.dropout=0.5"]
     small = [*WORLD, *sizes, "data.min_count=1", "data.batch_size=8", "data.num_workers=0", "decoding=greedy"]
-    quick = ["metrics.val=[{_target_: src.metrics.text.CIDEr}]", "metrics.test=${metrics.val}", "logger=none"]
+    quick = ["metrics.val=[{_target_: whysaid.metrics.text.CIDEr}]", "metrics.test=${metrics.val}", "logger=none"]
     settings = [*small, *quick, *FIGURES, *places, "debug=fast_dev_run", "data.max_words=30", f"ckpt={start}"]
     assert run_door("train", "experiment=gridtd_scenes", "objective=lrp_scst", *settings).code == 0
 

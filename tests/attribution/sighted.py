@@ -1,15 +1,15 @@
 """Whole models that see photos, and every method in a small size, for tests of the methods beside LRP."""
 
-from src.attribution.attention_maps import Attention, Sentinel
-from src.attribution.grad_cam import GradCam, GuidedGradCam
-from src.attribution.gradients import InputXGradient, Saliency
-from src.attribution.guided import DeconvNet, GuidedBackprop
-from src.attribution.integrated_gradients import IntegratedGradients
-from src.attribution.method import Method
-from src.attribution.occlusion import Occlusion
-from src.attribution.smooth_grad import SmoothGrad
-from src.models.captioner import Captioner
 from tests.attribution.tiny import ENCODERS, captioner, photos
+from whysaid.attribution.gradient.grad_cam import GradCam, GuidedGradCam
+from whysaid.attribution.gradient.guided import DeconvNet, GuidedBackprop
+from whysaid.attribution.gradient.integrated import IntegratedGradients
+from whysaid.attribution.gradient.simple import InputXGradient, Saliency
+from whysaid.attribution.gradient.smooth import SmoothGrad
+from whysaid.attribution.looking.methods import Attention, Sentinel
+from whysaid.attribution.method import Method
+from whysaid.attribution.occlusion import Occlusion
+from whysaid.models.captioner import Captioner
 
 GRADIENTS: dict[str, Method] = {
     "saliency": Saliency(),

@@ -12,17 +12,17 @@ import torch
 from captum.attr._core import noise_tunnel
 from torch import Tensor, nn
 
-from src.attribution.grad_cam import GradCam, GuidedGradCam
-from src.attribution.gradients import InputXGradient, Saliency
-from src.attribution.guided import DeconvNet, GuidedBackprop
-from src.attribution.integrated_gradients import IntegratedGradients
-from src.attribution.method import Method
-from src.attribution.occlusion import Occlusion
-from src.attribution.smooth_grad import SmoothGrad
-from src.attribution.targets import Targets
-from src.models.captioner import Captioner
 from tests.attribution.sighted import sighted
 from tests.attribution.tiny import S, captions, photos
+from whysaid.attribution.gradient.grad_cam import GradCam, GuidedGradCam
+from whysaid.attribution.gradient.guided import DeconvNet, GuidedBackprop
+from whysaid.attribution.gradient.integrated import IntegratedGradients
+from whysaid.attribution.gradient.simple import InputXGradient, Saliency
+from whysaid.attribution.gradient.smooth import SmoothGrad
+from whysaid.attribution.method import Method
+from whysaid.attribution.occlusion import Occlusion
+from whysaid.attribution.targets import Targets
+from whysaid.models.captioner import Captioner
 
 CLOSE: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-14}
 NAMES = ("soft", "adaptive", "gridtd", "aoa")

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.attribution import rules
-from src.attribution.composite import Composite
-from src.attribution.rules import Rule
-from src.errors import UserError
-from src.models.encoders.encoder import Encoder
 from tests.attribution.tiny import ENCODERS, Stack, photos, without_biases
+from whysaid.attribution.lrp import rules
+from whysaid.attribution.lrp.composite import Composite
+from whysaid.attribution.lrp.rules import Rule
+from whysaid.errors import UserError
+from whysaid.models.encoders.encoder import Encoder
 
 TINY = 1e-13
 CONSERVING = {

@@ -1,8 +1,8 @@
 import torch
 
-from src.attribution.targets import Targets
-from src.models.encoders.scenes_cnn import ScenesCNN
 from tests.attribution.tiny import captioner, captions, lrp, photos
+from whysaid.attribution.targets import Targets
+from whysaid.models.encoders.scenes_cnn import ScenesCNN
 
 
 def test_a_compiled_captioner_is_explained_as_it_is_written() -> None:

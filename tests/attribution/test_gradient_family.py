@@ -6,26 +6,26 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.attribution.answers import Answers
-from src.attribution.attention_maps import Attention, Sentinel
-from src.attribution.explanation import Explanation
-from src.attribution.grad_cam import GradCam, GuidedGradCam
-from src.attribution.gradients import InputXGradient, Saliency
-from src.attribution.guided import DeconvNet, GuidedBackprop
-from src.attribution.integrated_gradients import IntegratedGradients
-from src.attribution.method import Method
-from src.attribution.occlusion import Occlusion
-from src.attribution.smooth_grad import SmoothGrad
-from src.attribution.targets import Targets
-from src.attribution.together import attribute_all
-from src.data.batch import CaptionBatch
-from src.errors import UserError
-from src.models.encoders.resnet import ResNet
-from src.models.encoders.vgg16 import VGG16
-from src.models.saaa import SAAA
 from tests.attribution.sighted import GRADIENTS, METHODS, sighted
 from tests.attribution.test_composite import state
 from tests.attribution.tiny import CAPTIONERS, B, R, S, V, captioner, captions, photos, regions
+from whysaid.attribution.answers import Answers
+from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.gradient.grad_cam import GradCam, GuidedGradCam
+from whysaid.attribution.gradient.guided import DeconvNet, GuidedBackprop
+from whysaid.attribution.gradient.integrated import IntegratedGradients
+from whysaid.attribution.gradient.simple import InputXGradient, Saliency
+from whysaid.attribution.gradient.smooth import SmoothGrad
+from whysaid.attribution.looking.methods import Attention, Sentinel
+from whysaid.attribution.method import Method
+from whysaid.attribution.occlusion import Occlusion
+from whysaid.attribution.targets import Targets
+from whysaid.attribution.together import attribute_all
+from whysaid.data.batch import CaptionBatch
+from whysaid.errors import UserError
+from whysaid.models.encoders.resnet import ResNet
+from whysaid.models.encoders.vgg16 import VGG16
+from whysaid.models.saaa import SAAA
 
 NAMES = ("soft", "adaptive", "gridtd", "aoa")
 CLOSE: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-13}

@@ -8,18 +8,6 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from src.attribution import lrp as module
-from src.attribution import rules
-from src.attribution.composite import Composite
-from src.attribution.lrp import LRP
-from src.attribution.targets import Targets
-from src.data.batch import CaptionBatch
-from src.door import quick_dtype
-from src.errors import UserError
-from src.models.captioner import Cell, Features, State
-from src.models.encoders.encoder import Encoder
-from src.models.encoders.regions import RegionFeatures
-from src.models.soft import Soft
 from tests.attribution.tiny import (
     CAPTIONERS,
     ENCODERS,
@@ -36,6 +24,18 @@ from tests.attribution.tiny import (
     sizes,
     without_biases,
 )
+from whysaid.attribution.lrp import lrp as module
+from whysaid.attribution.lrp import rules
+from whysaid.attribution.lrp.composite import Composite
+from whysaid.attribution.lrp.lrp import LRP
+from whysaid.attribution.targets import Targets
+from whysaid.data.batch import CaptionBatch
+from whysaid.doors.resolvers import quick_dtype
+from whysaid.errors import UserError
+from whysaid.models.captioner import CellOutput, Features, State
+from whysaid.models.encoders.encoder import Encoder
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.soft import Soft
 
 CONF = Path(__file__).parents[2] / "conf" / "attribution"
 TINY = 1e-13
@@ -203,7 +203,7 @@ def test_bad_options_are_refused(chunk: int, epsilon: float) -> None:
 class Doubling(Soft):
     """Multiplies two live operands: the output by the hidden state."""
 
-    def advance(self, word: Tensor, state: State, features: Features) -> Cell:
+    def advance(self, word: Tensor, state: State, features: Features) -> CellOutput:
         cell = super().advance(word, state, features)
         return cell._replace(output=cell.output * cell.state[0][:, :1])
 

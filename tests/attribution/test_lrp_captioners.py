@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from src.attribution.targets import Targets
-from src.data.batch import CaptionBatch
 from tests.attribution import oracle
 from tests.attribution.tiny import CAPTIONERS, B, R, S, captioner, captions, lrp, regions
+from whysaid.attribution.targets import Targets
+from whysaid.data.batch import CaptionBatch
 
 ORACLES: dict[str, Callable[..., oracle.Found]] = {name: getattr(oracle, name.partition("_")[0]) for name in CAPTIONERS}
 

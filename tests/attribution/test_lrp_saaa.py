@@ -10,17 +10,17 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from src.attribution import rules
-from src.attribution.answers import Answers
-from src.attribution.together import attribute_all
-from src.data.batch import QuestionBatch
-from src.data.vocabulary import PAD
-from src.errors import UserError
-from src.models.encoders.encoder import Encoder
-from src.models.encoders.regions import RegionFeatures
-from src.models.saaa import SAAA
 from tests.attribution.loops import Memory, Vector, Weights, softmax, through_linear, through_sum
 from tests.attribution.tiny import ENCODERS, B, D, R, V, lrp, photos, regions, sizes, without_biases
+from whysaid.attribution.answers import Answers
+from whysaid.attribution.lrp import rules
+from whysaid.attribution.together import attribute_all
+from whysaid.data.batch import QuestionBatch
+from whysaid.data.vocabulary import PAD
+from whysaid.errors import UserError
+from whysaid.models.encoders.encoder import Encoder
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.saaa import SAAA
 
 A, S, T = 8, 4, 3
 TINY = 1e-13

@@ -21,12 +21,12 @@ from zennit.layer import Sum
 from zennit.torchvision import ResNetCanonizer
 from zennit.types import Convolution
 
-from src.attribution import rules
-from src.attribution.composite import Composite
-from src.attribution.rules import Rule
-from src.data.images import Preprocessing
-from src.models.encoders.resnet import Bottleneck
 from tests.attribution.tiny import Stack, resnet, vgg
+from whysaid.attribution.lrp import rules
+from whysaid.attribution.lrp.composite import Composite
+from whysaid.attribution.lrp.rules import Rule
+from whysaid.data.images import Preprocessing
+from whysaid.models.encoders.resnet import Bottleneck
 
 SIDE = 8
 """Pixels of the images' side."""

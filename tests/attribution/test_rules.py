@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.attribution import rules
-from src.attribution.layers import Convolution, Layer, LinearMap, Product
-from src.attribution.rules import Rule
-from src.data.images import Preprocessing
-from src.errors import UserError
+from whysaid.attribution.lrp import rules
+from whysaid.attribution.lrp.layers import Convolution, Layer, LinearMap, Product
+from whysaid.attribution.lrp.rules import Rule
+from whysaid.data.images import Preprocessing
+from whysaid.errors import UserError
 
 Array = NDArray[np.float64]
 PREPROCESSING = Preprocessing(4, (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))

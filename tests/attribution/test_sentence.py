@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from src.attribution.explanation import Explanation
-from src.attribution.sentence import Sentence, explain_sentence, image_maps, said_tokens, to_photo
-from src.attribution.targets import Targets
-from src.data.batch import CaptionBatch
-from src.data.vocabulary import END, SPECIALS, Vocabulary
-from src.errors import UserError
-from src.models.encoders.scenes_cnn import ScenesCNN
 from tests.attribution.tiny import captioner, captions, lrp, photos
+from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.sentence import Sentence, explain_sentence, image_maps, said_tokens, to_photo
+from whysaid.attribution.targets import Targets
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.vocabulary import END, SPECIALS, Vocabulary
+from whysaid.errors import UserError
+from whysaid.models.encoders.scenes_cnn import ScenesCNN
 
 MODEL = captioner("adaptive", ScenesCNN((4, 6), 8).double())
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from src.attribution.targets import Targets
-from src.errors import UserError
+from whysaid.attribution.targets import Targets
+from whysaid.errors import UserError
 
 TOKENS = torch.tensor([[5, 6, 2], [7, 2, 0]])
 LOGITS = torch.arange(2 * 3 * 8.0).view(2, 3, 8)

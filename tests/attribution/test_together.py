@@ -12,18 +12,18 @@ from omegaconf import OmegaConf
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from src.attribution.explanation import Explanation
-from src.attribution.grad_cam import GradCam, GuidedGradCam
-from src.attribution.gradients import Saliency
-from src.attribution.guided import DeconvNet, GuidedBackprop
-from src.attribution.method import Method, speaks_against
-from src.attribution.passes import Passes, opened
-from src.attribution.targets import Targets
-from src.attribution.together import attribute_all, chosen
-from src.errors import UserError
 from tests.attribution.sighted import METHODS, sighted
 from tests.attribution.tiny import captions, lrp, photos
 from tests.running import composed
+from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.gradient.grad_cam import GradCam, GuidedGradCam
+from whysaid.attribution.gradient.guided import DeconvNet, GuidedBackprop
+from whysaid.attribution.gradient.shared_passes import SharedPasses, shared_passes
+from whysaid.attribution.gradient.simple import Saliency
+from whysaid.attribution.method import Method, speaks_against
+from whysaid.attribution.targets import Targets
+from whysaid.attribution.together import attribute_all, chosen
+from whysaid.errors import UserError
 
 LAYERS = 2
 """Convolutions of the small VGG."""
@@ -98,7 +98,7 @@ def test_no_memory_is_held_until_the_garbage_collector_comes() -> None:
     model, side = sighted("gridtd", "vgg")
     gc.disable()
     try:
-        with opened(model, photos(side), Targets(captions()), 4) as passes:
+        with shared_passes(model, photos(side), Targets(captions()), 4) as passes:
             GuidedGradCam().explain(passes)
             seen = weakref.ref(passes.seen.images)
         del passes
@@ -117,18 +117,18 @@ def test_no_order_of_methods_matters(first: str) -> None:
 
 
 def test_memory_that_does_not_suffice_halves_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.attribution import passes
+    from whysaid.attribution.gradient import shared_passes
 
     model, side = sighted("gridtd", "vgg")
     expected = Saliency().attribute(model, photos(side), Targets(captions()))
-    plain = passes.batched_gradient
+    plain = shared_passes.batched_gradient
 
     def small(output: Tensor, leaves: list[Tensor], seeds: Tensor) -> tuple[Tensor, ...]:
         if len(seeds) > most:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return plain(output, leaves, seeds)
 
-    monkeypatch.setattr(passes, "batched_gradient", small)
+    monkeypatch.setattr(shared_passes, "batched_gradient", small)
     most = 1
     found = Saliency(chunk=4).attribute(model, photos(side), Targets(captions()))
     torch.testing.assert_close(vars(found), vars(expected), rtol=1e-9, atol=1e-12)
@@ -140,7 +140,7 @@ def test_memory_that_does_not_suffice_halves_the_chunk(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("wrong", ["lrp", "guided_backprop"])
 def test_an_error_names_the_method_that_it_comes_from(wrong: str) -> None:
     class Without(Saliency):
-        def explain(self, passes: Passes) -> Explanation:
+        def explain(self, passes: SharedPasses) -> Explanation:
             raise UserError("it does not apply")
 
     class Other:

@@ -9,21 +9,21 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import make_layers
 
-from src.attribution import rules
-from src.attribution.composite import Composite
-from src.attribution.lrp import LRP
-from src.attribution.rules import Rule
-from src.data.images import Preprocessing
-from src.models.adaptive import Adaptive
-from src.models.aoa import AoA
-from src.models.captioner import Captioner
-from src.models.encoders.efficientnet_lite0 import EfficientNetLite0
-from src.models.encoders.encoder import Encoder, Regions
-from src.models.encoders.regions import RegionFeatures
-from src.models.encoders.resnet import Bottleneck
-from src.models.encoders.scenes_cnn import ScenesCNN
-from src.models.gridtd import GridTD
-from src.models.soft import Soft
+from whysaid.attribution.lrp import rules
+from whysaid.attribution.lrp.composite import Composite
+from whysaid.attribution.lrp.lrp import LRP
+from whysaid.attribution.lrp.rules import Rule
+from whysaid.data.images import Preprocessing
+from whysaid.models.adaptive import Adaptive
+from whysaid.models.aoa import AoA
+from whysaid.models.captioner import Captioner
+from whysaid.models.encoders.efficientnet_lite0 import EfficientNetLite0
+from whysaid.models.encoders.encoder import Encoder, Regions
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.encoders.resnet import Bottleneck
+from whysaid.models.encoders.scenes_cnn import ScenesCNN
+from whysaid.models.gridtd import GridTD
+from whysaid.models.soft import Soft
 
 B, S, V, R, D = 2, 4, 9, 4, 5
 

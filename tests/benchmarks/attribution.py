@@ -27,21 +27,23 @@ from torch.nn import functional as F
 from zennit.attribution import Gradient
 from zennit.composites import EpsilonPlus
 
-from src.attribution import gradients, guided, rules
-from src.attribution.backward import batched_gradient
-from src.attribution.composite import Composite
-from src.attribution.grad_cam import GuidedGradCam
-from src.attribution.lrp import LRP
-from src.attribution.targets import Targets
-from src.attribution.together import attribute_all
-from src.data.batch import CaptionBatch
-from src.data.vocabulary import START
-from src.door import quick_dtype
-from src.models.encoders.regions import RegionFeatures
-from src.models.encoders.resnet import ResNet
-from src.models.encoders.vgg16 import VGG16
-from src.models.gridtd import GridTD
 from tests.benchmarks.timing import medians, write
+from whysaid.attribution.backward import batched_gradient
+from whysaid.attribution.gradient import guided
+from whysaid.attribution.gradient import simple as gradients
+from whysaid.attribution.gradient.grad_cam import GuidedGradCam
+from whysaid.attribution.lrp import rules
+from whysaid.attribution.lrp.composite import Composite
+from whysaid.attribution.lrp.lrp import LRP
+from whysaid.attribution.targets import Targets
+from whysaid.attribution.together import attribute_all
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.vocabulary import START
+from whysaid.doors.resolvers import quick_dtype
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.encoders.resnet import ResNet
+from whysaid.models.encoders.vgg16 import VGG16
+from whysaid.models.gridtd import GridTD
 
 WORDS, VOCABULARY, RUNS = 10, 9000, 3
 

@@ -13,13 +13,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from src.data.vocabulary import END, PAD, START
-from src.decoding.beam import Beam
-from src.decoding.greedy import Greedy
-from src.models.attention import AdditiveScore, weighted_sum
-from src.models.captioner import Captioner, Cell, Features, State, repeat, rows, select
-from src.models.lstm import LSTM
 from tests.benchmarks.timing import medians, write
+from whysaid.data.vocabulary import END, PAD, START
+from whysaid.decoding.beam import Beam
+from whysaid.decoding.greedy import Greedy
+from whysaid.models.attention import AdditiveScore, weighted_sum
+from whysaid.models.captioner import Captioner, CellOutput, Features, State, repeat, rows, select
+from whysaid.models.lstm import LSTM
 
 B, R, D, H, E, A, V = 50, 36, 2048, 1000, 1000, 512, 9500
 WIDTH, LENGTH, RUNS = 5, 20, 3
@@ -54,7 +54,7 @@ class UpDown(Captioner):
     def drive(self, embedded: Tensor) -> Tensor:
         return self.top_down.inputs[0](embedded)
 
-    def advance(self, word: Tensor, state: State, features: Features) -> Cell:
+    def advance(self, word: Tensor, state: State, features: Features) -> CellOutput:
         h1, c1, h2, c2, length = state
         drive = word + rows(features.pooled, word) + self.top_down.inputs[2](h2)
         h1, c1, _ = self.top_down(drive, h1, c1)
@@ -62,7 +62,7 @@ class UpDown(Captioner):
         drive = self.language.inputs[0](weighted_sum(attention, features.values)) + self.language.inputs[1](h1)
         h2, c2, _ = self.language(drive, h2, c2)
         output = torch.cat([h2, length[:, None]], 1)
-        return Cell(output, attention, None, (h1, c1, h2, c2, length + 1))
+        return CellOutput(output, attention, None, (h1, c1, h2, c2, length + 1))
 
     def head(self, output: Tensor) -> Tensor:
         logits = super().head(output[..., :H]).mul_(SCALE)

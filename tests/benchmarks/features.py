@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from src.data.features import FeatureStore, FeatureWriter
+from whysaid.data.features.store import FeatureStore, FeatureWriter
 
 IMAGES, REGIONS, DIM, BATCH, ROUNDS = 600, 196, 512, 50, 7
 BOUND = 0.6

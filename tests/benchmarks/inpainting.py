@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.models.inpainting import discriminator, gated_convolution, generator
-from src.models.inpainting.contextual_attention import ContextualAttention
 from tests.benchmarks.timing import medians, write
+from whysaid.models.inpainting import discriminator, gated_convolution, generator
+from whysaid.models.inpainting.contextual_attention import ContextualAttention
 
 BATCH, SIZE, OBJECTS, RUNS = 4, 256, 8, 5
 ATTENTION_BOUND, DIFFERENCE_BOUND = 0.55, 1e-4

@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from src.data.captions import CaptionedImage, words
-from src.data.dataset import CaptionDataset
-from src.data.features import FeatureStore, FeatureWriter
-from src.data.images import imagenet_preprocessing, load_image
-from src.data.splits import Splits
-from src.data.vocabulary import Vocabulary
-from src.models.encoders.regions import RegionFeatures
-from src.models.gridtd import GridTD
-from src.objectives.cross_entropy import CrossEntropy
 from tests.benchmarks.timing import cpu_seconds, write
+from whysaid.data.captions.captioned_image import CaptionedImage, words
+from whysaid.data.dataset import CaptionDataset
+from whysaid.data.features.store import FeatureStore, FeatureWriter
+from whysaid.data.images import imagenet_preprocessing, load_image
+from whysaid.data.splits import Splits
+from whysaid.data.vocabulary import Vocabulary
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.gridtd import GridTD
+from whysaid.objectives.cross_entropy import CrossEntropy
 
 REGIONS, DIM = 196, 512
 """Of VGG16 at 224 pixels."""

@@ -16,28 +16,28 @@ from pycocoevalcap.cider.cider_scorer import CiderScorer, cook_test
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.attribution.composite import Composite
-from src.attribution.lrp import LRP
-from src.attribution.rules import alpha_beta, epsilon
-from src.data.batch import CaptionBatch
-from src.data.document_frequency import DocumentFrequencies, ngrams
-from src.data.stop_words import STOP_WORDS
-from src.data.vocabulary import END, PAD, SPECIALS, START, Vocabulary
-from src.door import quick_dtype
-from src.models.captioner import Captioner, Features
-from src.models.encoders.regions import RegionFeatures
-from src.models.encoders.vgg16 import VGG16
-from src.models.gridtd import GridTD
-from src.objectives.cider_d import CIDErD
-from src.objectives.content_words import content_words
-from src.objectives.context_relevance import ContextRelevance
-from src.objectives.cross_entropy import CrossEntropy
-from src.objectives.image_relevance import ImageRelevance
-from src.objectives.lrp_inference import LRPInference
-from src.objectives.references import References, Sampled
-from src.objectives.self_critical import SelfCritical
 from tests.benchmarks.decoding import SCALE, H, UpDown
 from tests.benchmarks.timing import medians, write
+from whysaid.attribution.lrp.composite import Composite
+from whysaid.attribution.lrp.lrp import LRP
+from whysaid.attribution.lrp.rules import alpha_beta, epsilon
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.captions.document_frequency import DocumentFrequencies, ngrams
+from whysaid.data.captions.stop_words import STOP_WORDS
+from whysaid.data.vocabulary import END, PAD, SPECIALS, START, Vocabulary
+from whysaid.doors.resolvers import quick_dtype
+from whysaid.models.captioner import Captioner, Features
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.encoders.vgg16 import VGG16
+from whysaid.models.gridtd import GridTD
+from whysaid.objectives.cider_d import CIDErD
+from whysaid.objectives.content_words import content_words
+from whysaid.objectives.context_relevance import ContextRelevance
+from whysaid.objectives.cross_entropy import CrossEntropy
+from whysaid.objectives.image_relevance import ImageRelevance
+from whysaid.objectives.lrp_inference import LRPInference
+from whysaid.objectives.references import References, Sampled
+from whysaid.objectives.self_critical import SelfCritical
 
 V, IMAGES, REFERENCES, SAMPLES, ROUNDS = 9500, 60, 5, 5, 7
 STOP = sorted(STOP_WORDS)

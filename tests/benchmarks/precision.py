@@ -12,13 +12,13 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from src.door import quick_precision
-from src.models.encoders.efficientnet_lite0 import EfficientNetLite0
-from src.models.encoders.encoder import Encoder
-from src.models.encoders.resnet import ResNet
-from src.models.encoders.scenes_cnn import ScenesCNN
-from src.models.encoders.vgg16 import VGG16
 from tests.benchmarks.timing import medians, write
+from whysaid.doors.resolvers import quick_precision
+from whysaid.models.encoders.efficientnet_lite0 import EfficientNetLite0
+from whysaid.models.encoders.encoder import Encoder
+from whysaid.models.encoders.resnet import ResNet
+from whysaid.models.encoders.scenes_cnn import ScenesCNN
+from whysaid.models.encoders.vgg16 import VGG16
 
 RUNS, BOUND = 5, 1.05
 

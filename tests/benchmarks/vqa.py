@@ -23,18 +23,18 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from src.attribution import gradients, guided
-from src.attribution.answers import Answers
-from src.attribution.grad_cam import GuidedGradCam
-from src.attribution.together import attribute_all
-from src.data.batch import QuestionBatch
-from src.door import quick_dtype
-from src.metrics.human_attention import prepare, similarities, squared
-from src.models.encoders.regions import RegionFeatures
-from src.models.encoders.resnet import ResNet
-from src.models.saaa import SAAA
-from src.objectives.soft_answers import SoftAnswers
 from tests.benchmarks.timing import medians, write
+from whysaid.attribution import gradients, guided
+from whysaid.attribution.answers import Answers
+from whysaid.attribution.gradient.grad_cam import GuidedGradCam
+from whysaid.attribution.together import attribute_all
+from whysaid.data.batch import QuestionBatch
+from whysaid.doors.resolvers import quick_dtype
+from whysaid.metrics.human_attention import prepare, similarities, squared
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.encoders.resnet import ResNet
+from whysaid.models.saaa import SAAA
+from whysaid.objectives.soft_answers import SoftAnswers
 
 B, S, D, SIDE, WORDS, ANSWERS, PEOPLE = 128, 14, 2048, 14, 12_000, 3_000, 10
 RUNS = 5

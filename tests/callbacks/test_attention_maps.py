@@ -7,16 +7,16 @@ import torch
 from PIL import Image
 from pytorch_lightning.trainer.states import TrainerFn
 
-from src.attribution.attention import attend
-from src.callbacks import first_images
-from src.callbacks.attention_maps import AttentionMaps
-from src.data.batch import CaptionBatch
-from src.data.captions import CaptionedImage
-from src.data.vocabulary import SPECIALS, START, Vocabulary
-from src.models.adaptive import Adaptive
-from src.models.encoders.regions import RegionFeatures
-from src.models.encoders.scenes_cnn import ScenesCNN
-from src.models.soft import Soft
+from whysaid.attribution.looking.attention import attend
+from whysaid.callbacks import first_images
+from whysaid.callbacks.attention_maps import AttentionMaps
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.captions.captioned_image import CaptionedImage
+from whysaid.data.vocabulary import SPECIALS, START, Vocabulary
+from whysaid.models.adaptive import Adaptive
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.encoders.scenes_cnn import ScenesCNN
+from whysaid.models.soft import Soft
 
 VOCABULARY = Vocabulary([*SPECIALS, "a", "dog", "cat", "on"])
 CAPTIONS = [["a", "dog", "on", "a", "cat"], ["dog"], []]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch.distributed as dist
 
-from src.callbacks.across import broadcast, gather
-from src.callbacks.caption_metrics import CaptionMetrics
-from src.data.captions import CaptionedImage
-from src.errors import UserError
-from src.metrics.objects import coco_objects
-from src.metrics.text import BLEU, CIDEr
+from whysaid.callbacks.across import broadcast, gather
+from whysaid.callbacks.caption_metrics import CaptionMetrics
+from whysaid.data.captions.captioned_image import CaptionedImage
+from whysaid.data.object_words import coco_objects
+from whysaid.errors import UserError
+from whysaid.metrics.text import BLEU, CIDEr
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
 

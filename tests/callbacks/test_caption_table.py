@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.callbacks import caption_table
-from src.callbacks.caption_metrics import CaptionMetrics
-from src.callbacks.caption_table import CaptionTable, unsupported
-from src.data.captions import CaptionedImage
-from src.errors import UserError
-from src.metrics.objects import coco_objects
-from src.metrics.scorer import Scores
+from whysaid.callbacks import caption_table
+from whysaid.callbacks.caption_metrics import CaptionMetrics
+from whysaid.callbacks.caption_table import CaptionTable, unsupported
+from whysaid.data.captions.captioned_image import CaptionedImage
+from whysaid.data.object_words import coco_objects
+from whysaid.errors import UserError
+from whysaid.metrics.scorer import Scores
 
 
 @pytest.mark.parametrize(

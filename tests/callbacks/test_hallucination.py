@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 from pytorch_lightning.loggers import WandbLogger
 
-from src.callbacks.caption_metrics import CaptionMetrics
-from src.callbacks.hallucination import HallucinatedWords
-from src.errors import UserError
-from src.metrics.hallucination import Hallucination
-from src.metrics.objects import coco_objects
 from tests.wandb_file import read_history, read_records
+from whysaid.callbacks.caption_metrics import CaptionMetrics
+from whysaid.callbacks.hallucination import HallucinatedWords
+from whysaid.data.object_words import coco_objects
+from whysaid.errors import UserError
+from whysaid.metrics.hallucination import Hallucination
 
 REFERENCES = {1: ["a dog"], 2: ["a cat"], 3: ["a dog and a hot dog"]}
 CAPTIONS = {1: "a dog and a cat", 2: "a dog", 3: "a dog and a cat"}
@@ -62,8 +62,8 @@ def test_rare_words_are_left_out_and_the_worst_drawn(
     stage: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Any] = []
-    monkeypatch.setattr("src.callbacks.hallucination.bars", lambda groups, label: drawn.append(groups))
-    monkeypatch.setattr("src.callbacks.hallucination.log_figures", lambda *_: None)
+    monkeypatch.setattr("whysaid.callbacks.hallucination.bars", lambda groups, label: drawn.append(groups))
+    monkeypatch.setattr("whysaid.callbacks.hallucination.log_figures", lambda *_: None)
     stage.trainer.callbacks[0].captions = CAPTIONS | {2: "a dog on a bus"}  # which is predicted once
     callback(tmp_path, min_count=2, words=1).on_test_end(stage.trainer, None)
     ((values, _),) = stage.logged

@@ -14,22 +14,22 @@ import wandb
 from PIL import Image
 from pytorch_lightning.trainer.states import TrainerFn
 
-from src.attribution.method import Method
-from src.attribution.targets import Targets
-from src.callbacks import first_images
-from src.callbacks.heat_maps import HeatMaps
-from src.data.batch import CaptionBatch
-from src.data.captions import CaptionedImage
-from src.data.vocabulary import SPECIALS, Vocabulary
-from src.errors import UserError
-from src.figures.overlay import overlay, soften
-from src.models.adaptive import Adaptive
-from src.models.encoders.encoder import Encoder
-from src.models.encoders.regions import RegionFeatures
-from src.models.encoders.scenes_cnn import ScenesCNN
 from tests.attribution.tiny import lrp
 from tests.running import SCENES, trained, without_java
 from tests.wandb_file import read_history, read_records
+from whysaid.attribution.method import Method
+from whysaid.attribution.targets import Targets
+from whysaid.callbacks import first_images
+from whysaid.callbacks.heat_maps import HeatMaps
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.captions.captioned_image import CaptionedImage
+from whysaid.data.vocabulary import SPECIALS, Vocabulary
+from whysaid.errors import UserError
+from whysaid.figures.overlay import overlay, soften
+from whysaid.models.adaptive import Adaptive
+from whysaid.models.encoders.encoder import Encoder
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.encoders.scenes_cnn import ScenesCNN
 
 VOCABULARY = Vocabulary([*SPECIALS, "a", "dog", "cat", "on"])
 CAPTIONS = {7: "a dog on a cat", 8: "dog", 9: ""}

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from src.callbacks.inpainting_metrics import InpaintingMetrics
-from src.data.images import Preprocessing
-from src.data.inpainting import InpaintingBatch, uncentred
-from src.metrics.frechet import frechet_distance
-from src.metrics.inpainting import fill_biharmonic, fill_with_mean, hole_error, score_images
-from src.models.encoders.encoder import Encoder, Regions
-from src.models.inpainting.generator import Inpainted
+from whysaid.callbacks.inpainting_metrics import InpaintingMetrics
+from whysaid.data.images import Preprocessing
+from whysaid.data.inpainting.holes import InpaintingBatch, uncentred
+from whysaid.metrics.frechet import frechet_distance
+from whysaid.metrics.inpainting import fill_biharmonic, fill_with_mean, hole_error, score_images
+from whysaid.models.encoders.encoder import Encoder, Regions
+from whysaid.models.inpainting.generator import Inpainted
 
 
 class Colours(Encoder):

@@ -6,19 +6,19 @@ import pytest
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 
-from src.callbacks.inpainting_samples import InpaintingSamples
-from src.data.inpainting import InpaintingBatch
-from src.figures.inpainting_sheet import Sample
-from src.models.inpainting.generator import Inpainted
+from whysaid.callbacks.inpainting_samples import InpaintingSamples
+from whysaid.data.inpainting.holes import InpaintingBatch
+from whysaid.figures.inpainting_sheet import Sample
+from whysaid.models.inpainting.generator import Inpainted
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, list[Sample]]]:
     """(name, file name, samples) of each sheet that is logged."""
     found: list[tuple[str, str, list[Sample]]] = []
-    monkeypatch.setattr("src.callbacks.inpainting_samples.inpainting_sheet", lambda samples: samples)
+    monkeypatch.setattr("whysaid.callbacks.inpainting_samples.inpainting_sheet", lambda samples: samples)
     monkeypatch.setattr(
-        "src.callbacks.inpainting_samples.log_figures",
+        "whysaid.callbacks.inpainting_samples.log_figures",
         lambda trainer, name, sheets, folder: found.extend((name, key, sheet) for key, sheet in sheets.items()),
     )
     return found

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from src.callbacks.last_checkpoint import LastCheckpoint
+from whysaid.callbacks.last_checkpoint import LastCheckpoint
 
 
 class Line(pl.LightningModule):

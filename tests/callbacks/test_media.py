@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from src.callbacks.media import log_figures, log_table, thumbnails
-from src.data.captions import CaptionedImage
-from src.figures.canvas import blank
-from src.train import train
 from tests.wandb_file import read_config, read_history, read_records
+from whysaid.callbacks.media import log_figures, log_table, thumbnails
+from whysaid.data.captions.captioned_image import CaptionedImage
+from whysaid.doors.train import train
+from whysaid.figures.canvas import blank
 
 CONF = str(Path(__file__).parents[2] / "conf")
 IMAGES, STRIPS = 5, 2
@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
         "trainer.check_val_every_n_epoch=1",
         "trainer.log_every_n_steps=2",
         "trainer.enable_progress_bar=false",
-        "metrics.test=[{_target_: src.metrics.text.BLEU}, {_target_: src.metrics.text.CIDEr}]",
+        "metrics.test=[{_target_: whysaid.metrics.text.BLEU}, {_target_: whysaid.metrics.text.CIDEr}]",
         "decoding=greedy",
         f"callbacks.captions.images={IMAGES}",
         f"callbacks.attention.images={STRIPS}",
@@ -51,7 +51,7 @@ def folder(tmp_path_factory):
         for name, value in {"WANDB_MODE": "", "WANDB_DATA_DIR": f"{root}/staged", "WANDB_SILENT": "true"}.items():
             environment.setenv(name, value)
         environment.delenv("WANDB_MODE")  # set before, so that what the logger sets is undone
-        with initialize_config_dir(CONF, version_base="1.3"):
+        with initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose("train", [*small, *places], return_hydra_config=True)
             HydraConfig.instance().set_config(config)
         del config.hydra

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from src.callbacks.random_state import RandomState
+from whysaid.callbacks.random_state import RandomState
 
 
 def draw() -> list[Any]:

@@ -4,11 +4,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from src.data.acquire import Archive, Files
-from src.door import CONF
-from src.errors import UserError
 from tests.data.server import Publisher, published
 from tests.data.test_archive import FILES, found, zipped
+from whysaid.data.files.acquire import Archive, Files
+from whysaid.errors import UserError
+from whysaid.run.conf import CONF
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def test_what_a_person_has_to_bring_is_named(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in Path(CONF, "files").glob("*.yaml")))
 def test_every_configuration(name):
-    with initialize_config_dir(CONF, version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("prepare", [f"data={name}"])
     files = instantiate(config.files)
     assert isinstance(files, Files) and str(files.root) == config.data.root

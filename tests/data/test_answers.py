@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.data.answers import AnswerVocabulary, normalised
+from whysaid.data.questions.answers import AnswerVocabulary, normalised
 
 
 @pytest.mark.parametrize(

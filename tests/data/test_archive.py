@@ -3,8 +3,8 @@ from zipfile import ZIP_STORED, ZipFile
 
 import pytest
 
-from src.data.archive import extract
-from src.errors import UserError
+from whysaid.data.files.archive import extract
+from whysaid.errors import UserError
 
 FILES = {"photos/1.jpg": b"one" * 100, "photos/2.jpg": b"two" * 100, "notes.txt": b"a note", "photos-old/1.jpg": b"old"}
 

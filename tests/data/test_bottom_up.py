@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data.bottom_up import REGIONS, open_regions, store_regions
-from src.data.features import FeatureStore
-from src.errors import UserError
+from whysaid.data.features.bottom_up import REGIONS, open_regions, store_regions
+from whysaid.data.features.store import FeatureStore
+from whysaid.errors import UserError
 
 D = 8
 

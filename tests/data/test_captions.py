@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from src.data.captions import CaptionedImage, words
-from src.data.coco import Coco2017
-from src.data.corpus import Corpus, digest
-from src.data.document_frequency import DocumentFrequencies, ngrams
-from src.data.karpathy import Karpathy
-from src.data.vocabulary import END, START, UNK, Vocabulary
-from src.errors import UserError
+from whysaid.data.captions.captioned_image import CaptionedImage, words
+from whysaid.data.captions.coco import Coco2017
+from whysaid.data.captions.corpus import Corpus, corpus_digest
+from whysaid.data.captions.document_frequency import DocumentFrequencies, ngrams
+from whysaid.data.captions.karpathy import Karpathy
+from whysaid.data.vocabulary import END, START, UNK, Vocabulary
+from whysaid.errors import UserError
 
 
 def coco(root: Path, folder: str, count: int, first: int = 0, **changes: Any) -> None:
@@ -143,6 +143,6 @@ def test_captions_of_rare_words_alone_are_an_error(tmp_path: Path) -> None:
 
 
 def test_a_digest_changes_with_captions_and_settings() -> None:
-    one = digest(images(("a dog",)), 5)
-    assert one == digest(images(("a dog",)), 5)
-    assert len({one, digest(images(("a dog",)), 4), digest(images(("a cat",)), 5)}) == 3
+    one = corpus_digest(images(("a dog",)), 5)
+    assert one == corpus_digest(images(("a dog",)), 5)
+    assert len({one, corpus_digest(images(("a dog",)), 4), corpus_digest(images(("a cat",)), 5)}) == 3

@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from src.assemble.features import attach
-from src.data.captions import CaptionedImage
-from src.data.datamodule import CaptionData
-from src.data.images import Preprocessing
-from src.data.sampler import Key
-from src.data.vocabulary import END, PAD, START
-from src.errors import UserError
-from src.models.encoders.scenes_cnn import ScenesCNN
+from whysaid.assemble.features import attach
+from whysaid.data.captions.captioned_image import CaptionedImage
+from whysaid.data.captions.datamodule import CaptionData
+from whysaid.data.images import Preprocessing
+from whysaid.data.sampler import Key
+from whysaid.data.vocabulary import END, PAD, START
+from whysaid.errors import UserError
+from whysaid.models.encoders.scenes_cnn import ScenesCNN
 
 COUNTS = {"train": 9, "val": 3, "test": 4}
 SIZE = 16

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data.download import download, require_space
-from src.errors import UserError
 from tests.data.server import published
+from whysaid.data.files.download import download, require_space
+from whysaid.errors import UserError
 
 CONTENT = np.random.default_rng(0).bytes(700_001)
 MD5 = hashlib.md5(CONTENT).hexdigest()

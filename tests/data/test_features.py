@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data.features import FeatureStore, FeatureWriter, StaleCache
-from src.errors import UserError
+from whysaid.data.features.store import FeatureStore, FeatureWriter, StaleCache
+from whysaid.errors import UserError
 
 R, D = 6, 4
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from src.data.folders import CelebA, ImageFolder
-from src.errors import UserError
+from whysaid.data.inpainting.folders import CelebA, ImageFolder
+from whysaid.errors import UserError
 
 FACES = Path(__file__).parents[3] / "shared/data/celeba_small"
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.framing import Framing
+from whysaid.data.framing import Framing
 
 
 def ramp(width: int, height: int) -> Image.Image:

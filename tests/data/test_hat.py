@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.hat import DecidingObjects, HatMaps
-from src.data.scenes.source import ScenesQuestions
-from src.data.vqa import Question
-from src.errors import UserError
 from tests.running import COUNTS, SIZE
+from whysaid.data.questions.hat import DecidingObjects, HatMaps
+from whysaid.data.questions.vqa import Question
+from whysaid.data.scenes.source import ScenesQuestions
+from whysaid.errors import UserError
 
 
 def question(i: int) -> Question:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from src.data.images import Preprocessing, imagenet_preprocessing, load_image
-from src.errors import UserError
+from whysaid.data.images import Preprocessing, imagenet_preprocessing, load_image
+from whysaid.errors import UserError
 
 RED = (220, 30, 10)
 

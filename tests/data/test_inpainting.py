@@ -5,12 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
-from src.data.framing import Framing
-from src.data.images import Photo
-from src.data.inpainting import InpaintingDataset, centred, uncentred
-from src.data.masks import Box
-from src.data.sampler import Key
-from src.errors import UserError
+from whysaid.data.framing import Framing
+from whysaid.data.images import Photo
+from whysaid.data.inpainting.holes import InpaintingDataset, centred, uncentred
+from whysaid.data.inpainting.masks import Box
+from whysaid.data.sampler import Key
+from whysaid.errors import UserError
 
 
 @pytest.fixture

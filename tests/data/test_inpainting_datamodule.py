@@ -6,14 +6,14 @@ import pytest
 import torch
 from PIL import Image
 
-from src.data.folders import ImageFolder
-from src.data.framing import Framing
-from src.data.inpainting_datamodule import InpaintingData
-from src.data.masks import Box, Objects
-from src.data.scenes.removed import RemovedObjects
-from src.data.scenes.source import Scenes
-from src.errors import UserError
 from tests.running import COUNTS, SIZE
+from whysaid.data.framing import Framing
+from whysaid.data.inpainting.datamodule import InpaintingData
+from whysaid.data.inpainting.folders import ImageFolder
+from whysaid.data.inpainting.masks import Box, Objects
+from whysaid.data.scenes.removed import RemovedObjects
+from whysaid.data.scenes.source import Scenes
+from whysaid.errors import UserError
 
 
 @pytest.fixture

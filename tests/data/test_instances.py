@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.coco import Coco2017
-from src.data.images import Photo
-from src.data.instances import Instance, Instances, annotated_objects, read_instances
-from src.data.scenes.render import masks
-from src.data.scenes.scene import locate
-from src.data.scenes.world import scene
-from src.errors import UserError
 from tests.running import SIZE
+from whysaid.data.captions.coco import Coco2017
+from whysaid.data.images import Photo
+from whysaid.data.instances import Instance, Instances, annotated_objects, read_instances
+from whysaid.data.scenes.render import masks
+from whysaid.data.scenes.scene import locate
+from whysaid.data.scenes.world import scene
+from whysaid.errors import UserError
 
 
 def test_a_box_scales_with_the_picture():

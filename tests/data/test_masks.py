@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from src.data.masks import Box, FreeForm, Objects, OneOf, Shape, Union, dilated, trimmed
+from whysaid.data.inpainting.masks import Box, FreeForm, Objects, OneOf, Shape, Union, dilated, trimmed
 
 
 def drawn(shape: Shape, height: int, width: int, count: int = 200) -> NDArray[np.bool_]:

@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data.outlines import SIDE, Outlines
-from src.data.scenes.source import Scenes
-from src.errors import UserError
 from tests.running import COUNTS, SIZE
+from whysaid.data.inpainting.outlines import SIDE, Outlines
+from whysaid.data.scenes.source import Scenes
+from whysaid.errors import UserError
 
 
 def world(data_dir: Path) -> Scenes:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.data.sampler import BatchOrder
+from whysaid.data.sampler import BatchOrder
 
 
 def indices(order: BatchOrder) -> list[int]:

@@ -1,6 +1,6 @@
-from src.data.stop_words import STOP_WORDS
-from src.metrics.caption_statistics import BAD_ENDINGS
-from src.metrics.objects import coco_objects
+from whysaid.data.captions.stop_words import STOP_WORDS
+from whysaid.data.object_words import coco_objects
+from whysaid.metrics.caption_statistics import BAD_ENDINGS
 
 
 def test_words_and_nothing_else():

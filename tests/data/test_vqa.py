@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from src.data.images import Preprocessing
-from src.data.sampler import Key
-from src.data.scenes.source import ScenesQuestions
-from src.data.vocabulary import PAD, UNK
-from src.data.vqa import VQA, AskedImage, Question
-from src.data.vqa_datamodule import QuestionData, grouped, question_tokens
-from src.errors import UserError
 from tests.running import COUNTS, SIZE
+from whysaid.data.images import Preprocessing
+from whysaid.data.questions.datamodule import QuestionData, grouped, question_tokens
+from whysaid.data.questions.vqa import VQA, AskedImage, Question
+from whysaid.data.sampler import Key
+from whysaid.data.scenes.source import ScenesQuestions
+from whysaid.data.vocabulary import PAD, UNK
+from whysaid.errors import UserError
 
 SMALL = Path(__file__).parents[3] / "shared" / "data" / "coco_small"
 photos = pytest.mark.skipif(not SMALL.is_dir(), reason="../shared/data/coco_small is not there")

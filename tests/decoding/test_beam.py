@@ -1,14 +1,6 @@
 import pytest
 import torch
 
-from src.data.vocabulary import PAD
-from src.decoding.beam import Beam
-from src.decoding.decoder import Decoded
-from src.decoding.filters import NoRepeatedNgram, NoUnknown
-from src.decoding.greedy import Greedy
-from src.decoding.length_penalty import Average, Wu, unpenalised
-from src.errors import UserError
-from src.models.captioner import Features
 from tests.decoding.tiny import (
     Markov,
     Recurrent,
@@ -20,6 +12,14 @@ from tests.decoding.tiny import (
     rescored,
     tables,
 )
+from whysaid.data.vocabulary import PAD
+from whysaid.decoding.beam import Beam
+from whysaid.decoding.decoder import Decoded
+from whysaid.decoding.filters import NoRepeatedNgram, NoUnknown
+from whysaid.decoding.greedy import Greedy
+from whysaid.decoding.length_penalty import Average, Wu, unpenalised
+from whysaid.errors import UserError
+from whysaid.models.captioner import Features
 
 PENALTIES = [None, Wu(0.8), Average()]
 

@@ -4,11 +4,11 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from src.data.vocabulary import SPECIALS, Vocabulary
-from src.decoding.decoder import with_vocabulary
-from src.decoding.filters import NoBadEnding
-from src.decoding.length_penalty import Wu
 from tests.decoding.tiny import Recurrent, photos
+from whysaid.data.vocabulary import SPECIALS, Vocabulary
+from whysaid.decoding.decoder import with_vocabulary
+from whysaid.decoding.filters import NoBadEnding
+from whysaid.decoding.length_penalty import Wu
 
 ALL = sorted((Path(__file__).parents[2] / "conf" / "decoding").glob("*.yaml"))
 FILES = [file for file in ALL if file.stem != "checkpoint"]
@@ -28,9 +28,9 @@ def test_there_are_six():
 
 def test_penalties_and_open_filters_come_from_a_config():
     config = OmegaConf.load(next(f for f in FILES if f.stem == "beam"))
-    config.length_penalty = {"_target_": "src.decoding.length_penalty.Wu", "alpha": 0.6}
-    ending = {"_target_": "src.decoding.filters.NoBadEnding", "_partial_": True, "words": ["a"]}
-    config.filters = [ending, {"_target_": "src.decoding.filters.NoUnknown"}]
+    config.length_penalty = {"_target_": "whysaid.decoding.length_penalty.Wu", "alpha": 0.6}
+    ending = {"_target_": "whysaid.decoding.filters.NoBadEnding", "_partial_": True, "words": ["a"]}
+    config.filters = [ending, {"_target_": "whysaid.decoding.filters.NoUnknown"}]
     decoder = with_vocabulary(instantiate(config), Vocabulary([*SPECIALS, "a", "b"]))
     assert decoder.length_penalty == Wu(0.6) and isinstance(decoder.filters[0], NoBadEnding)
     assert decoder(Recurrent(6), photos(2)).tokens.shape[:2] == (2, 1)

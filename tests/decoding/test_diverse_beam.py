@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from src.data.vocabulary import PAD
-from src.decoding.beam import Beam
-from src.decoding.diverse_beam import DiverseBeam
-from src.errors import UserError
 from tests.decoding.tiny import Recurrent, loop_search, one, photos, rescored
+from whysaid.data.vocabulary import PAD
+from whysaid.decoding.beam import Beam
+from whysaid.decoding.diverse_beam import DiverseBeam
+from whysaid.errors import UserError
 
 
 @pytest.mark.parametrize(("groups", "width", "penalty"), [(3, 1, 0.5), (2, 2, 1.5), (4, 3, 0.3)])

@@ -4,15 +4,15 @@ from itertools import pairwise
 import pytest
 import torch
 
-from src.data.vocabulary import END, PAD, SPECIALS, START, UNK, Vocabulary
-from src.decoding.beam import Beam
-from src.decoding.decoder import with_vocabulary, word_log_probs
-from src.decoding.diverse_beam import DiverseBeam
-from src.decoding.filters import MinimumLength, NoBadEnding, NoRepeat, NoRepeatedNgram, NoUnknown
-from src.decoding.greedy import Greedy
-from src.decoding.sampling import Multinomial
-from src.errors import UserError
 from tests.decoding.tiny import Recurrent, photos, rescored
+from whysaid.data.vocabulary import END, PAD, SPECIALS, START, UNK, Vocabulary
+from whysaid.decoding.beam import Beam
+from whysaid.decoding.decoder import with_vocabulary, word_log_probs
+from whysaid.decoding.diverse_beam import DiverseBeam
+from whysaid.decoding.filters import MinimumLength, NoBadEnding, NoRepeat, NoRepeatedNgram, NoUnknown
+from whysaid.decoding.greedy import Greedy
+from whysaid.decoding.sampling import Multinomial
+from whysaid.errors import UserError
 
 V = 10
 VOCABULARY = Vocabulary([*SPECIALS, "a", "man", "on", "the", "horse", "rides"])

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from src.data.vocabulary import END, PAD, START
-from src.decoding.greedy import Greedy
-from src.errors import UserError
 from tests.decoding.tiny import Markov, Recurrent, next_log_probs, one, photos, rescored, tables
+from whysaid.data.vocabulary import END, PAD, START
+from whysaid.decoding.greedy import Greedy
+from whysaid.errors import UserError
 
 
 def test_takes_the_most_probable_word_until_the_end():

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from src.data.vocabulary import END, PAD, START
-from src.decoding.sampling import Multinomial, Nucleus, TopK
-from src.errors import UserError
 from tests.decoding.tiny import FIRST_WORD, Markov, Recurrent, photos, rescored, tables
+from whysaid.data.vocabulary import END, PAD, START
+from whysaid.decoding.sampling import Multinomial, Nucleus, TopK
+from whysaid.errors import UserError
 
 V = 8
 

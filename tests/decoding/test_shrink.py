@@ -1,9 +1,9 @@
 import torch
 
-from src.decoding.shrink import keep_images, rows_of, survivors
-from src.models.captioner import Features
-from src.models.ensemble import EnsembleFeatures
 from tests.decoding.tiny import photos
+from whysaid.decoding.shrink import keep_images, rows_of, survivors
+from whysaid.models.captioner import Features
+from whysaid.models.ensemble import EnsembleFeatures
 
 
 def test_waits_until_a_quarter_is_done():

@@ -8,8 +8,8 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from src.data.vocabulary import END, PAD, START
-from src.models.captioner import Captioner, Cell, Features, State
+from whysaid.data.vocabulary import END, PAD, START
+from whysaid.models.captioner import Captioner, CellOutput, Features, State
 
 FIRST_WORD = 3
 """`<unk>` and all after it are words like any other here."""
@@ -34,10 +34,10 @@ class Markov(Captioner):
     def head(self, output: Tensor) -> Tensor:
         return output
 
-    def advance(self, word: Tensor, state: State, features: Features) -> Cell:
+    def advance(self, word: Tensor, state: State, features: Features) -> CellOutput:
         tables = features.pooled.view(len(features), self.vocab_size, self.vocab_size)
         output = torch.bmm(word.view(len(features), -1, self.vocab_size), tables).view(-1, self.vocab_size)
-        return Cell(output, word.new_ones(len(word), 1), None, state)
+        return CellOutput(output, word.new_ones(len(word), 1), None, state)
 
 
 def tables(images: int, vocab_size: int, seed: int = 0, sharpness: float = 1.0) -> Features:
@@ -70,7 +70,7 @@ class Recurrent(Captioner):
     def drive(self, embedded: Tensor) -> Tensor:
         return embedded
 
-    def advance(self, word: Tensor, state: State, features: Features) -> Cell:
+    def advance(self, word: Tensor, state: State, features: Features) -> CellOutput:
         query = state[0].view(len(features), -1, state[0].shape[-1])
         scores = query @ features.keys.transpose(1, 2)
         if features.mask is not None:
@@ -78,7 +78,7 @@ class Recurrent(Captioner):
         attention = scores.softmax(-1)
         context = (attention @ features.values).flatten(0, 1)
         hidden, memory = self.cell(torch.cat([word, context], -1), state)
-        return Cell(hidden, attention.flatten(0, 1), None, (hidden, memory))
+        return CellOutput(hidden, attention.flatten(0, 1), None, (hidden, memory))
 
 
 def photos(images: int, regions: int = 4, dim: int = 6, seed: int = 1) -> Features:

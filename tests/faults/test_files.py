@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.checkpoint import TRUST, newest, read_checkpoint
-from src.data.coco import Coco2017, read_json
-from src.data.instances import read_annotations
-from src.data.karpathy import Karpathy
-from src.errors import UserError
 from tests.running import FIGURES, SCENES, SIZE, WORLD, run_door
+from whysaid.checkpoint import TRUST, newest, read_checkpoint
+from whysaid.data.captions.coco import Coco2017, read_json
+from whysaid.data.captions.karpathy import Karpathy
+from whysaid.data.instances import read_annotations
+from whysaid.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
 
@@ -152,14 +152,14 @@ def test_a_checkpoint_of_another_program(
     assert "changed.ckpt" in error and lacking in error and "give a checkpoint that" in error
 
 
-@pytest.mark.parametrize("name", ["os", "src.assemble.own_data", "src.assemble.nowhere"])
+@pytest.mark.parametrize("name", ["os", "whysaid.assemble.own_data", "whysaid.assemble.nowhere"])
 def test_a_checkpoint_of_another_task(finished: Path, places: list[str], tmp_path: Path, name: str) -> None:
     ran = run_door("evaluate", f"ckpt={changed(finished, tmp_path, assemble=name)}", *places)
-    assert f"assemble={name} is none of src.assemble.captioning" in ran.error
+    assert f"assemble={name} is none of whysaid.assemble.captioning" in ran.error
 
 
 def test_a_generator_says_no_words(finished: Path, photo: Path, places: list[str], tmp_path: Path) -> None:
-    ckpt = changed(finished, tmp_path, assemble="src.assemble.inpainting")
+    ckpt = changed(finished, tmp_path, assemble="whysaid.assemble.inpainting")
     assert (
         "is of inpainting, which says no words" in run_door("explain", f"ckpt={ckpt}", f"image={photo}", *places).error
     )

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from src.objectives.cross_entropy import CrossEntropy
 from tests.running import FIGURES, SCENES, run_door
+from whysaid.objectives.cross_entropy import CrossEntropy
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from src.figures.attention_sheet import attention_sheet, squashed
-from src.figures.boxes import boxes
-from src.figures.canvas import to_array
-from src.figures.differences import Difference, differences
 from tests.figures.checks import assert_legible, assert_names_apart, texts
+from whysaid.figures.attention_sheet import attention_sheet, squashed
+from whysaid.figures.boxes import boxes
+from whysaid.figures.canvas import to_array
+from whysaid.figures.differences import Difference, differences
 
 
 def test_sheets_have_a_row_for_each_and_a_column_for_each_answer() -> None:

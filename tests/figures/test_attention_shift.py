@@ -1,21 +1,21 @@
 import numpy as np
 import pytest
 
-from src.figures.attention_shift import attention_shift, moved
-from src.figures.overlay import colours
-from src.figures.parted import Part, Parted
 from tests.figures.checks import assert_legible, texts
+from whysaid.figures.attention_shift import attention_shift, moved
+from whysaid.figures.overlay import colours
+from whysaid.figures.photo_objects import PhotoObject, PhotoObjects
 
 
 def part(name="dog", importance=0.3, attention=((0.0, 0.5), (0.25, 0.25)), moves=(0.25, 0.5)):
     mask = np.zeros((40, 60), bool)
     mask[5:15, 5:15] = True
     picture = np.full((40, 60, 3), 0.3)
-    return Part(name, mask, importance, picture=picture, attention=np.array(attention), moved=moves)
+    return PhotoObject(name, mask, importance, picture=picture, attention=np.array(attention), moved=moves)
 
 
 def photo(*parts, attention=((1.0, 0.0), (0.0, 0.0))):
-    return Parted(np.full((40, 60, 3), 0.5), ["a", "dog"], parts, np.array(attention))
+    return PhotoObjects(np.full((40, 60, 3), 0.5), ["a", "dog"], parts, np.array(attention))
 
 
 def pictures(figure):

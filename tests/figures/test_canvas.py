@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.figures import canvas
-from src.figures.canvas import DPI, add_picture, blank, save, to_array
+from whysaid.figures import canvas
+from whysaid.figures.canvas import DPI, add_picture, blank, save, to_array
 
 
 def test_inches_are_pixels():

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from src.figures.canvas import GREY, WRONG
-from src.figures.caption_sheet import Captioned, caption_sheet
 from tests.figures.checks import assert_legible, texts
+from whysaid.figures.canvas import GREY, WRONG
+from whysaid.figures.caption_sheet import Captioned, caption_sheet
 
 SAID = "a big dog and a $3 cat under a very long table with far too many legs"
 QUOTED = ["A dog sits by a cat.", "Two animals that are drawn at length beneath a table, one of them asleep."]

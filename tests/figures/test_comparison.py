@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from src.figures.comparison import comparison
-from src.figures.explained import Explained, draw
-from src.figures.overlay import overlay
-from src.figures.titles import title
 from tests.figures.checks import assert_legible, texts
+from whysaid.figures.comparison import comparison
+from whysaid.figures.explained import ExplainedPhoto, draw
+from whysaid.figures.overlay import overlay
+from whysaid.figures.titles import title
 
 PHOTO = np.full((40, 60, 3), 0.5)
 METHODS = ["attention", "LRP", "input × gradient", "Guided Grad-CAM"]
@@ -45,7 +45,7 @@ def test_rows_are_methods_with_their_own_range_and_colours():
 
 def explained(*methods):
     shared = np.tril(np.ones((2, 2)))
-    return Explained(
+    return ExplainedPhoto(
         PHOTO,
         ["a", "dog"],
         ["<start>", "a"],

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from src.figures.bars import bars
-from src.figures.canvas import to_array
-from src.figures.curves import Curve, curves
 from tests.figures.checks import assert_legible, assert_names_apart
+from whysaid.figures.bars import bars
+from whysaid.figures.canvas import to_array
+from whysaid.figures.curves import Curve, curves
 
 X = np.linspace(0, 1, 5)
 NAMES = [f"a method with a long name {i}" for i in range(12)]

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from src.figures.canvas import WRONG
-from src.figures.importance_sheet import importance_sheet, shaded
-from src.figures.overlay import colours
-from src.figures.parted import Part, Parted
 from tests.figures.checks import assert_legible, texts
+from whysaid.figures.canvas import WRONG
+from whysaid.figures.importance_sheet import importance_sheet, shaded
+from whysaid.figures.overlay import colours
+from whysaid.figures.photo_objects import PhotoObject, PhotoObjects
 
 SAID = ["a", "big", "dog", "and", "a", "cat", "under", "a", "very", "long", "table"]
 
@@ -15,12 +15,12 @@ def part(importance=0.4, name="dog", height=40, left=5, words=("a", "cat", "slee
     mask = np.zeros((height, 60), bool)
     mask[5:15, left : left + 10] = True
     if importance is None:
-        return Part(name, mask, skipped="too small")
-    return Part(name, mask, importance, picture=np.full((height, 60, 3), 0.3), words=words)
+        return PhotoObject(name, mask, skipped="too small")
+    return PhotoObject(name, mask, importance, picture=np.full((height, 60, 3), 0.3), words=words)
 
 
 def photo(*parts, height=40):
-    return Parted(np.full((height, 60, 3), 0.5), SAID, parts)
+    return PhotoObjects(np.full((height, 60, 3), 0.5), SAID, parts)
 
 
 @pytest.mark.parametrize("number", [1, 4, 13])
@@ -55,7 +55,9 @@ def test_objects_are_in_the_colour_of_their_importance():
 def test_a_letter_stays_inside(left, corner):
     narrow = np.zeros((40, 60), bool)
     narrow[5:30, corner] = True
-    figure = importance_sheet([photo(Part("plant", narrow, 0.1, picture=np.full((40, 60, 3), 0.3), words=["a"]))])
+    figure = importance_sheet(
+        [photo(PhotoObject("plant", narrow, 0.1, picture=np.full((40, 60, 3), 0.3), words=["a"]))]
+    )
     figure.canvas.draw()
     (letter,) = [text for text in figure.axes[0].texts if text.get_text() == "A"]
     box, frame = letter.get_window_extent(), figure.axes[0].get_window_extent()

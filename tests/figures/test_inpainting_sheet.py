@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from src.figures.inpainting_sheet import HEADINGS, HOLE, Sample, inpainting_sheet
 from tests.figures.checks import assert_legible, texts
+from whysaid.figures.inpainting_sheet import HEADINGS, HOLE, Sample, inpainting_sheet
 
 
 def sample(height: int = 20, width: int = 16) -> Sample:

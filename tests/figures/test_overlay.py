@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from src.figures.overlay import SOFT, overlay, soften
+from whysaid.figures.overlay import SOFT, overlay, soften
 
 GREY = np.full((40, 60, 3), 0.5)
 

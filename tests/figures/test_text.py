@@ -3,8 +3,8 @@ from itertools import pairwise
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from src.figures.canvas import blank
-from src.figures.text import fit, put, width_of, wrap
+from whysaid.figures.canvas import blank
+from whysaid.figures.text import fit, put, width_of, wrap
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]
 

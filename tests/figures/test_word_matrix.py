@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from src.figures.word_matrix import ink, word_matrix
 from tests.figures.checks import assert_legible, texts
+from whysaid.figures.word_matrix import ink, word_matrix
 
 SAID = ["a", "$5", "dog", "on", "a", "surfboard"]
 READ = ["<start>", *SAID[:-1]]

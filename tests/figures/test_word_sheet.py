@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from src.figures.canvas import WRONG
-from src.figures.word_sheet import SheetWord, word_sheet
 from tests.figures.checks import assert_legible, texts
+from whysaid.figures.canvas import WRONG
+from whysaid.figures.word_sheet import SheetWord, word_sheet
 
 SAID = ["there", "is", "a", "big", "yellow", "dog", "beneath", "a", "very", "long", "table", "with", "$3", "legs"]
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from src.figures.canvas import to_array
-from src.figures.word_strip import word_strip
 from tests.figures.checks import assert_legible, texts
+from whysaid.figures.canvas import to_array
+from whysaid.figures.word_strip import word_strip
 
 PHOTO = np.full((40, 60, 3), 0.5)
 CAPTION = ["a", "man", "with", "antidisestablishmentarianism", "$5", "of", "x_1^2", "on", "his", "gnu", "surfboard"]

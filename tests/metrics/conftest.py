@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from src.metrics.score import warn_once
+from whysaid.metrics.score import warn_once
 
 COCO = Path(__file__).parents[3] / "shared" / "data" / "coco_small" / "annotations"
 

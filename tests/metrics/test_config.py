@@ -7,10 +7,10 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from src.data.scenes.objects import OBJECT_WORDS
-from src.metrics.score import Metric
-from src.metrics.spice import fetch_corenlp
 from tests.running import composed
+from whysaid.data.scenes.objects import OBJECT_WORDS
+from whysaid.metrics.score import Metric
+from whysaid.metrics.spice import fetch_corenlp
 
 CHAIR = {"CHAIRs", "CHAIRi", "object_mAP", "object_precision", "object_recall"}
 CHAIR |= {"object_mAP_words", "objects_never_predicted"}

@@ -4,8 +4,8 @@ import torch
 from scipy.stats import spearmanr
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from src.errors import UserError
-from src.metrics.faithfulness import (
+from whysaid.errors import UserError
+from whysaid.metrics.faithfulness import (
     area_under,
     first_patches,
     rank_correlation,

@@ -4,9 +4,9 @@ import torch
 from scipy.linalg import sqrtm
 from torch import Tensor
 
-from src.data.images import Preprocessing
-from src.metrics.frechet import PooledFeatures, frechet_distance
-from src.models.encoders.encoder import Encoder, Regions
+from whysaid.data.images import Preprocessing
+from whysaid.metrics.frechet import PooledFeatures, frechet_distance
+from whysaid.models.encoders.encoder import Encoder, Regions
 
 
 def test_against_the_formula() -> None:

@@ -2,15 +2,15 @@ import json
 
 import pytest
 
-from src.errors import UserError
-from src.metrics.hallucination import (
+from whysaid.data.object_words import ObjectWords
+from whysaid.errors import UserError
+from whysaid.metrics.hallucination import (
     Hallucination,
     WordScore,
     caption_records,
     hallucination_scores,
     word_scores,
 )
-from src.metrics.objects import ObjectWords
 
 WORDS = ObjectWords({"dog": ["puppy"], "cat": [], "ball": [], "tree": [], "car": []})
 PREDICTIONS = {

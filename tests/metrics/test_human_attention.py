@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy.stats import rankdata, spearmanr
 
-from src.metrics.human_attention import MEASURES, centre_prior, prepare, similarities, squared, standardised
+from whysaid.metrics.human_attention import MEASURES, centre_prior, prepare, similarities, squared, standardised
 
 SHARE, THRESHOLD = 0.1, 0.8
 

@@ -6,7 +6,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from src.metrics.inpainting import (
+from whysaid.metrics.inpainting import (
     Record,
     binned,
     by_size,

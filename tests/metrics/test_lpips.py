@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.metrics.lpips import Lpips
-from src.metrics.score import warn_once
+from whysaid.metrics.lpips import Lpips
+from whysaid.metrics.score import warn_once
 
 PICTURES = torch.zeros(2, 3, 8, 8), torch.ones(2, 3, 8, 8)
 

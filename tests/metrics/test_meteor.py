@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from src.metrics.meteor import METEOR
-from src.metrics.score import Unavailable
+from whysaid.metrics.meteor import METEOR
+from whysaid.metrics.score import Unavailable
 
 pytestmark = pytest.mark.java
 

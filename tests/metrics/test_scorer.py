@@ -2,14 +2,14 @@ import logging
 
 import pytest
 
-from src.errors import UserError
-from src.metrics.caption_statistics import CaptionStatistics
-from src.metrics.meteor import METEOR
-from src.metrics.score import Score
-from src.metrics.scorer import CaptionScorer
-from src.metrics.spice import SPICE
-from src.metrics.text import BLEU, ROUGEL, CIDEr
 from tests.metrics.test_meteor import Killed
+from whysaid.errors import UserError
+from whysaid.metrics.caption_statistics import CaptionStatistics
+from whysaid.metrics.meteor import METEOR
+from whysaid.metrics.score import Score
+from whysaid.metrics.scorer import CaptionScorer
+from whysaid.metrics.spice import SPICE
+from whysaid.metrics.text import BLEU, ROUGEL, CIDEr
 
 PREDICTIONS = {2: "Two cats.", 1: "A dog on a"}
 REFERENCES = {1: ["A dog\non a mat", ""], 2: ["two cats!"], 3: ["not predicted"]}

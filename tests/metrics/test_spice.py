@@ -2,10 +2,10 @@ import shutil
 
 import pytest
 
-from src.errors import UserError
-from src.metrics import spice
-from src.metrics.score import Unavailable
-from src.metrics.spice import SPICE, fetch_corenlp
+from whysaid.errors import UserError
+from whysaid.metrics import spice
+from whysaid.metrics.score import Unavailable
+from whysaid.metrics.spice import SPICE, fetch_corenlp
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from src.metrics.text import BLEU, ROUGEL, CIDEr
-from src.metrics.tokenizer import plain_tokenize
+from whysaid.metrics.text import BLEU, ROUGEL, CIDEr
+from whysaid.metrics.tokenizer import plain_tokenize
 
 REFERENCES = {1: ["a dog runs on grass", "the dog is running"], 2: ["two cats sleep"], 3: ["a red bus"]}
 

@@ -2,9 +2,9 @@ import logging
 
 import pytest
 
-from src.metrics import tokenizer
-from src.metrics.score import Unavailable
-from src.metrics.tokenizer import plain_tokenize, ptb_tokenize, tokenize, tokenize_both
+from whysaid.metrics import tokenizer
+from whysaid.metrics.score import Unavailable
+from whysaid.metrics.tokenizer import plain_tokenize, ptb_tokenize, tokenize, tokenize_both
 
 TRAPS = {
     7: ["Two dogs.\nThey run!", "", "a cat"],

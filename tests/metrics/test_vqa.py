@@ -4,9 +4,9 @@ from itertools import combinations
 
 import pytest
 
-from src.data.vqa import Question
-from src.errors import UserError
-from src.metrics.vqa import Given, accuracy, agreement, score
+from whysaid.data.questions.vqa import Question
+from whysaid.errors import UserError
+from whysaid.metrics.vqa import GivenAnswer, accuracy, agreement, score
 
 
 def brute_force(same: int, people: int) -> float:
@@ -39,7 +39,7 @@ def question(number: int, kind: str, answer: str, choices: tuple[str, ...] = ())
 
 def test_scores_by_type() -> None:
     questions = {1: question(1, "how many", "2"), 2: question(2, "how many", "3"), 3: question(3, "what is the", "cat")}
-    given = {i: Given((("2", 0.9), ("cat", 0.1))) for i in questions}
+    given = {i: GivenAnswer((("2", 0.9), ("cat", 0.1))) for i in questions}
     found = score(given, questions)
     assert found == pytest.approx(
         {
@@ -58,6 +58,6 @@ def test_scores_by_type() -> None:
 
 def test_multiple_choice_is_scored_apart() -> None:
     questions = {i: question(i, "what", "cat", ("dog", "cat")) for i in (1, 2, 3)}
-    given = {i: Given((("bird", 1.0),), choice) for i, choice in ((1, 0), (2, 1), (3, None))}
+    given = {i: GivenAnswer((("bird", 1.0),), choice) for i, choice in ((1, 0), (2, 1), (3, None))}
     found = score(given, questions, by_type=False)
     assert found == pytest.approx({"vqa_accuracy": 0, "vqa_multiple_choice": 1 / 3})

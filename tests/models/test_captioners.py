@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.data.batch import CaptionBatch
-from src.data.vocabulary import START
-from src.models.adaptive import Adaptive
-from src.models.aoa import AoA
-from src.models.captioner import Captioner, Features, repeat, select
-from src.models.encoders.encoder import Encoder, Regions
-from src.models.gridtd import GridTD
-from src.models.relevance import lrp, share
-from src.models.soft import Soft
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.vocabulary import START
+from whysaid.models.adaptive import Adaptive
+from whysaid.models.aoa import AoA
+from whysaid.models.captioner import Captioner, Features, repeat, select
+from whysaid.models.encoders.encoder import Encoder, Regions
+from whysaid.models.gridtd import GridTD
+from whysaid.models.relevance import lrp, share
+from whysaid.models.soft import Soft
 
 V, B, R, D = 11, 3, 6, 5
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from src.errors import UserError
-from src.models import detector
-from src.models.detector import MaskRCNN, objects
+from whysaid.errors import UserError
+from whysaid.models import detector
+from whysaid.models.detector import MaskRCNN, objects
 
 
 def test_what_is_found_has_an_outline():

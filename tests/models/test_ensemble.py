@@ -3,15 +3,15 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from src.data.batch import CaptionBatch
-from src.data.vocabulary import SPECIALS, Vocabulary
-from src.decoding.beam import Beam
-from src.decoding.greedy import Greedy
-from src.errors import UserError
-from src.models.captioner import Captioner, Features
-from src.models.ensemble import Ensemble, EnsembleFeatures
-from src.models.gridtd import GridTD
 from tests.decoding.tiny import Markov, Recurrent, photos, tables
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.vocabulary import SPECIALS, Vocabulary
+from whysaid.decoding.beam import Beam
+from whysaid.decoding.greedy import Greedy
+from whysaid.errors import UserError
+from whysaid.models.captioner import Captioner, Features
+from whysaid.models.ensemble import Ensemble, EnsembleFeatures
+from whysaid.models.gridtd import GridTD
 
 WORDS = Vocabulary([*SPECIALS, *"abcdef"])
 V = len(WORDS)

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.data.vocabulary import PAD, UNK
-from src.models.dropout import Dropout, fair_coins
-from src.models.encoders.regions import RegionFeatures
-from src.models.saaa import SAAA
+from whysaid.data.vocabulary import PAD, UNK
+from whysaid.models.dropout import Dropout, fair_coins
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.saaa import SAAA
 
 B, K, S, R, D, V, A = 2, 3, 5, 4, 6, 12, 7
 

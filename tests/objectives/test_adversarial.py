@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from src.models.inpainting.generator import Inpainted
-from src.objectives.adversarial import Adversarial
+from whysaid.models.inpainting.generator import Inpainted
+from whysaid.objectives.adversarial import Adversarial
 
 
 def test_hinge_by_hand() -> None:

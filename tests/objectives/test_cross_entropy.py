@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from src.data.batch import CaptionBatch
-from src.data.vocabulary import END, PAD, START
-from src.models.adaptive import Adaptive
-from src.models.captioner import Unrolled
-from src.models.encoders.regions import RegionFeatures
-from src.models.soft import Soft
-from src.objectives.cross_entropy import CrossEntropy, ScheduledSampling
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.vocabulary import END, PAD, START
+from whysaid.models.adaptive import Adaptive
+from whysaid.models.captioner import Unrolled
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.soft import Soft
+from whysaid.objectives.cross_entropy import CrossEntropy, ScheduledSampling
 
 WORDS, REGIONS, DIM = 7, 3, 5
 CAPTIONS = [

@@ -10,19 +10,19 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import start_processes
 
-from src.data.batch import CaptionBatch, QuestionBatch
-from src.models.encoders.regions import RegionFeatures
-from src.models.saaa import SAAA
-from src.objectives.cider_d import CIDErD
-from src.objectives.context_relevance import ContextRelevance
-from src.objectives.cross_entropy import CrossEntropy
-from src.objectives.image_relevance import ImageRelevance
-from src.objectives.lrp_inference import LRPInference
-from src.objectives.self_critical import SelfCritical
-from src.objectives.soft_answers import SoftAnswers
 from tests.attribution.tiny import captioner
 from tests.attribution.tiny import lrp as rules
 from tests.objectives.tiny import data, with_regions
+from whysaid.data.batch import CaptionBatch, QuestionBatch
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.saaa import SAAA
+from whysaid.objectives.cider_d import CIDErD
+from whysaid.objectives.context_relevance import ContextRelevance
+from whysaid.objectives.cross_entropy import CrossEntropy
+from whysaid.objectives.image_relevance import ImageRelevance
+from whysaid.objectives.lrp_inference import LRPInference
+from whysaid.objectives.self_critical import SelfCritical
+from whysaid.objectives.soft_answers import SoftAnswers
 
 
 def scst(**settings: Any) -> SelfCritical:

@@ -7,22 +7,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.attribution.targets import Targets
-from src.data.batch import CaptionBatch
-from src.data.vocabulary import PAD
-from src.errors import UserError
-from src.models.captioner import Captioner
-from src.models.encoders.regions import RegionFeatures
-from src.models.gridtd import GridTD
-from src.models.relevance import lrp, share
-from src.objectives.content_words import content_words
-from src.objectives.context_relevance import ContextRelevance
-from src.objectives.cross_entropy import CrossEntropy
-from src.objectives.image_relevance import ImageRelevance
-from src.objectives.lrp_inference import LRPInference
 from tests.attribution.tiny import captioner, vgg
 from tests.attribution.tiny import lrp as rules
 from tests.objectives.tiny import STOP, VOCABULARY, data, with_photos, with_regions
+from whysaid.attribution.targets import Targets
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.vocabulary import PAD
+from whysaid.errors import UserError
+from whysaid.models.captioner import Captioner
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.gridtd import GridTD
+from whysaid.models.relevance import lrp, share
+from whysaid.objectives.content_words import content_words
+from whysaid.objectives.context_relevance import ContextRelevance
+from whysaid.objectives.cross_entropy import CrossEntropy
+from whysaid.objectives.image_relevance import ImageRelevance
+from whysaid.objectives.lrp_inference import LRPInference
 
 NAMES = ["soft", "adaptive", "gridtd", "aoa"]
 

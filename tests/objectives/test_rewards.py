@@ -9,17 +9,17 @@ from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider_scorer import CiderScorer
 from pycocoevalcap.rouge.rouge import Rouge
 
-from src.data.captions import words
-from src.data.document_frequency import DocumentFrequencies, ngrams
-from src.data.vocabulary import END, PAD
-from src.errors import UserError
-from src.metrics.text import BLEU, ROUGEL, CIDEr
-from src.objectives.bleu import BLEU4
-from src.objectives.cider_d import CIDErD
-from src.objectives.ngrams import lengths, matches
-from src.objectives.references import References, Sampled
-from src.objectives.rewards import MetricReward, Rewards
 from tests.objectives.tiny import REFERENCES, VOCABULARY, data
+from whysaid.data.captions.captioned_image import words
+from whysaid.data.captions.document_frequency import DocumentFrequencies, ngrams
+from whysaid.data.vocabulary import END, PAD
+from whysaid.errors import UserError
+from whysaid.metrics.text import BLEU, ROUGEL, CIDEr
+from whysaid.objectives.bleu import BLEU4
+from whysaid.objectives.cider_d import CIDErD
+from whysaid.objectives.ngrams import lengths, matches
+from whysaid.objectives.references import References, Sampled
+from whysaid.objectives.rewards import MetricReward, Rewards
 
 WORDS, IMAGES, SAMPLES = 12, 40, 3
 

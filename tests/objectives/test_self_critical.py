@@ -10,23 +10,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from src.data.batch import CaptionBatch
-from src.data.vocabulary import END, PAD, START
-from src.decoding.decoder import Decoded
-from src.errors import UserError
-from src.models.adaptive import Adaptive
-from src.models.captioner import Captioner
-from src.models.encoders.regions import RegionFeatures
-from src.models.gridtd import GridTD
-from src.objectives.bleu import BLEU4
-from src.objectives.cider_d import CIDErD
-from src.objectives.context_relevance import ContextRelevance
-from src.objectives.cross_entropy import CrossEntropy
-from src.objectives.draws import draw
-from src.objectives.rewards import Rewarded
-from src.objectives.self_critical import SelfCritical, dropping, leave_one_out
 from tests.attribution.tiny import CAPTIONERS, captioner
 from tests.objectives.tiny import VOCABULARY, data, with_regions
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.vocabulary import END, PAD, START
+from whysaid.decoding.decoder import Decoded
+from whysaid.errors import UserError
+from whysaid.models.adaptive import Adaptive
+from whysaid.models.captioner import Captioner
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.gridtd import GridTD
+from whysaid.objectives.bleu import BLEU4
+from whysaid.objectives.cider_d import CIDErD
+from whysaid.objectives.context_relevance import ContextRelevance
+from whysaid.objectives.cross_entropy import CrossEntropy
+from whysaid.objectives.draws import draw
+from whysaid.objectives.rewards import Rewarded
+from whysaid.objectives.self_critical import SelfCritical, dropping, leave_one_out
 
 REWARDS = {"CIDEr-D": {"weight": 1.0, "score": CIDErD()}}
 

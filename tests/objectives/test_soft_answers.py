@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.data.batch import QuestionBatch
-from src.models.encoders.regions import RegionFeatures
-from src.models.saaa import SAAA
-from src.objectives.soft_answers import SoftAnswers, soft_cross_entropy
 from tests.data.test_vqa import FOLDERS, SMALL, VQA, QuestionData, photos
+from whysaid.data.batch import QuestionBatch
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.saaa import SAAA
+from whysaid.objectives.soft_answers import SoftAnswers, soft_cross_entropy
 
 
 def test_each_share_weighs_its_log_probability() -> None:
@@ -53,7 +53,7 @@ def test_real_questions_can_be_learned_by_heart(tmp_path: Path) -> None:
     model = SAAA(RegionFeatures(8), len(data.vocabulary), len(data.answers), 16, 48, 16, 48, dropout=0.0)
     data.use(model.encoder.preprocessing)
     dataset = data.dataset("train")
-    whole = dataset.told([type("Key", (), {"index": i})() for i in range(len(dataset))])
+    whole = dataset.text_batch([type("Key", (), {"index": i})() for i in range(len(dataset))])
     whole.regions = torch.stack([seen[int(i)] for i in whole.image_ids])
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     losses = []

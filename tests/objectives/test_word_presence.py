@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from src.data.batch import CaptionBatch
-from src.data.vocabulary import END, PAD, START
-from src.models.adaptive import Adaptive
-from src.objectives.cross_entropy import CrossEntropy
-from src.objectives.word_presence import WordsFirst, presence_loss
 from tests.models.test_captioners import Patches
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.vocabulary import END, PAD, START
+from whysaid.models.adaptive import Adaptive
+from whysaid.objectives.cross_entropy import CrossEntropy
+from whysaid.objectives.word_presence import WordsFirst, presence_loss
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from src.data.batch import CaptionBatch
-from src.data.captions import words
-from src.data.document_frequency import DocumentFrequencies
-from src.data.vocabulary import END, PAD, SPECIALS, START, Vocabulary
 from tests.attribution.tiny import photos, regions
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.captions.captioned_image import words
+from whysaid.data.captions.document_frequency import DocumentFrequencies
+from whysaid.data.vocabulary import END, PAD, SPECIALS, START, Vocabulary
 
 VOCABULARY = Vocabulary([*SPECIALS, "a", "dog", "on", "cat", "ball"])
 """As many words as the captioners of tests.attribution.tiny have; `a` and `on` are stop words."""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from src.study import trials_left
 from tests.running import FIGURES, SCENES
 from tests.slurm.cluster import Cluster
 from tests.slurm.test_train import LONG, last
 from tests.waiting import wait
+from whysaid.run.optuna_study import trials_left
 
 pytestmark = pytest.mark.slurm
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from src.door import run_id
 from tests.running import FIGURES, SCENES, last_of_each, run_door, without_java
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait
+from whysaid.doors.resolvers import run_id
 
 pytestmark = pytest.mark.slurm
 

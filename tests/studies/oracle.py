@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from src.data.masks import dilated, scaled
-from src.data.scenes.render import masks as seen
-from src.data.scenes.render import render
-from src.data.scenes.world import scene
+from whysaid.data.inpainting.masks import dilated, scaled
+from whysaid.data.scenes.render import masks as seen
+from whysaid.data.scenes.render import render
+from whysaid.data.scenes.world import scene
 
 
 class Oracle:

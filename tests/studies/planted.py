@@ -8,15 +8,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from src.attribution.explanation import Explanation
-from src.attribution.targets import Targets
-from src.data.batch import CaptionBatch
-from src.data.images import Preprocessing
-from src.data.vocabulary import Vocabulary
-from src.models.captioner import Captioner, Cell, Features, State, rows
-from src.models.encoders.encoder import Encoder, Regions
-from src.studies.maps import Group
-from src.studies.written import Named, Written
+from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.targets import Targets
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.images import Preprocessing
+from whysaid.data.vocabulary import Vocabulary
+from whysaid.models.captioner import Captioner, CellOutput, Features, State, rows
+from whysaid.models.encoders.encoder import Encoder, Regions
+from whysaid.studies.common.captioned import CaptionedBatch, ObjectMention
+from whysaid.studies.common.word_maps import Group
 
 PATCH, SIDE = 2, 8
 PATCHES = (SIDE // PATCH) ** 2
@@ -60,10 +60,10 @@ class Planted(Captioner):
     def drive(self, embedded: Tensor) -> Tensor:
         return self.read_words(embedded)
 
-    def advance(self, word: Tensor, state: State, features: Features) -> Cell:
+    def advance(self, word: Tensor, state: State, features: Features) -> CellOutput:
         total = state[0] + word
         attention = total.new_full((len(word), PATCHES), 1 / PATCHES)
-        return Cell(total + rows(features.pooled, word), attention, None, (total,))
+        return CellOutput(total + rows(features.pooled, word), attention, None, (total,))
 
 
 class Fixed:
@@ -81,16 +81,16 @@ class Fixed:
         return Explanation(pixels, torch.zeros(*shape, PATCHES), words, torch.zeros(*shape))
 
 
-def group(images: Tensor, tokens: Tensor, named: list[Named]) -> Group:
+def group(images: Tensor, tokens: Tensor, named: list[ObjectMention]) -> Group:
     """Images (B, 3, H, W) with ids 1 … B and captions (B, S)."""
     return Group(CaptionBatch(torch.arange(len(images)) + 1, tokens[:, None], images), tokens, named)
 
 
-def written(captioner: Planted, images: Tensor, tokens: Tensor, captions: list[list[str]]) -> Written:
+def written(captioner: Planted, images: Tensor, tokens: Tensor, captions: list[list[str]]) -> CaptionedBatch:
     """The same, as `write` gives it."""
     batch = CaptionBatch(torch.arange(len(images)) + 1, tokens[:, None], images)
     with torch.no_grad():
-        return Written(batch, captioner.features(batch), tokens, captions, [("",)] * len(images))
+        return CaptionedBatch(batch, captioner.features(batch), tokens, captions, [("",)] * len(images))
 
 
 def one_patch(number: int) -> Tensor:

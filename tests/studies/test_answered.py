@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from src.attribution.answers import Answers
-from src.attribution.explanation import Explanation
-from src.data.vocabulary import SPECIALS, Vocabulary
-from src.data.vqa import AskedImage, Question
-from src.studies.answered import Asked, explain
+from whysaid.attribution.answers import Answers
+from whysaid.attribution.explanation import Explanation
+from whysaid.data.questions.vqa import AskedImage, Question
+from whysaid.data.vocabulary import SPECIALS, Vocabulary
+from whysaid.studies.human_attention.answers import Asked, explain
 
 LIKELIEST = 2
 
@@ -27,7 +27,7 @@ def negative(methods: Any, model: Any, batch: Any, answers: Answers) -> dict[str
 
 
 def test_the_right_answer_comes_first_and_signs_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("src.studies.answered.attribute_all", negative)
+    monkeypatch.setattr("whysaid.studies.human_attention.answers.attribute_all", negative)
     logits = torch.zeros(2, 4)
     logits[:, LIKELIEST] = 3
     model = type("Model", (), {"__call__": lambda *_: logits, "features": lambda *_: None})()

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from src.errors import UserError
-from src.studies.faithfulness import RANDOM, Curves, Faithfulness
-from src.studies.sanity import CASCADING, INDEPENDENT, Sanity
-from src.studies.written import Named
 from tests.studies.planted import PATCHES, SIDE, Fixed, Planted, group, one_patch
+from whysaid.errors import UserError
+from whysaid.studies.common.captioned import ObjectMention
+from whysaid.studies.faithfulness.sanity import CASCADING, INDEPENDENT, Sanity
+from whysaid.studies.faithfulness.study import RANDOM, Curves, Faithfulness
 
 V, SAID, SEEN = 6, 4, 9
 """Size of the vocabulary, the word looked at, and the patch that it rests on."""
@@ -21,7 +21,7 @@ def captioner() -> Planted:
 def scene():
     """An image that is bright in the one patch and dark elsewhere, and its caption."""
     image = (2 * one_patch(SEEN) - 1).expand(1, 3, SIDE, SIDE).clone()
-    return group(image, torch.tensor([[5, SAID, 2]]), [Named(0, 1, "ball", "ball", True)])
+    return group(image, torch.tensor([[5, SAID, 2]]), [ObjectMention(0, 1, "ball", "ball", True)])
 
 
 def p_of(brightness: float) -> float:

@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy.stats import ttest_rel
 
-from src.studies.finetuning import _over, paired_gain
 from tests.running import Ran, run_door
+from whysaid.studies.finetuning.study import _over, paired_gain
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
 
@@ -28,7 +28,7 @@ TINY = (
     "+study.common.data.batch_size=8",
     "+study.tunings.xe.optimizer.lr=1e-3",
     "+study.tunings.lrp_context.optimizer.lr=1e-3",
-    "study.scores=[{_target_: src.metrics.text.CIDEr},{_target_: src.metrics.hallucination.Hallucination,"
+    "study.scores=[{_target_: whysaid.metrics.text.CIDEr},{_target_: whysaid.metrics.hallucination.Hallucination,"
     "object_words: '${data.object_words}',min_count: 3}]",
     "study.shown=[CIDEr,CHAIRs,object_mAP]",  # two epochs teach hardly an object
 )

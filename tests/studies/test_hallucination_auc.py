@@ -2,21 +2,25 @@ import numpy as np
 import pytest
 import torch
 
-from src.attribution.attention_maps import Sentinel
-from src.attribution.explanation import Explanation
-from src.errors import UserError
-from src.metrics.hallucination import Hallucination
-from src.metrics.objects import ObjectWords
-from src.studies.hallucinated_sheet import HallucinatedSheet
-from src.studies.hallucination_auc import HallucinationAUC, Judged, often_named, score
-from src.studies.written import Named
 from tests.figures.checks import assert_legible, texts
 from tests.studies.planted import PATCHES, SIDE, Fixed, Planted, group, one_patch, written
+from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.looking.methods import Sentinel
+from whysaid.data.object_words import ObjectWords
+from whysaid.errors import UserError
+from whysaid.metrics.hallucination import Hallucination
+from whysaid.studies.common.captioned import ObjectMention
+from whysaid.studies.hallucination_auc.sheet import HallucinatedSheet
+from whysaid.studies.hallucination_auc.study import HallucinationAUC, Judged, often_named, score
 
 V = 8
 TOKENS = torch.tensor([[4, 5, 6, 0], [5, 6, 4, 2]])
 CAPTIONS = [["dog", "by", "dog"], ["cat", "and", "ball"]]
-NAMED = [Named(0, 0, "dog", "dog", False), Named(0, 2, "dog", "dog", False), Named(1, 0, "cat", "cat", True)]
+NAMED = [
+    ObjectMention(0, 0, "dog", "dog", False),
+    ObjectMention(0, 2, "dog", "dog", False),
+    ObjectMention(1, 0, "cat", "cat", True),
+]
 
 
 def captioner() -> Planted:

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from scipy.stats import spearmanr, ttest_ind
 
-from src.data.answers import normalised
-from src.data.scenes.source import ScenesQuestions
-from src.data.vqa import Question
-from src.metrics.human_attention import MEASURES
-from src.studies import human_attention
-from src.studies.ledger import described, digest
 from tests.running import COUNTS, SIZE, SMALL_VQA, WORLD, Ran, run_door
+from whysaid.data.questions.answers import normalised
+from whysaid.data.questions.vqa import Question
+from whysaid.data.scenes.source import ScenesQuestions
+from whysaid.metrics.human_attention import MEASURES
+from whysaid.studies.human_attention import study as human_attention
+from whysaid.studies.human_attention.journal import described, weights_digest
 
 METHODS = ("saliency", "grad_cam")
 NONE = ("lrp", "attention", "input_x_gradient", "deconvnet", "guided_backprop", "guided_grad_cam")
@@ -222,7 +222,7 @@ def test_a_captioner_answers_nothing(finished: Path, places: list[str]) -> None:
 def test_settings_tell_models_and_methods_apart() -> None:
     torch.manual_seed(0)
     one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    assert digest(one) == digest(one) != digest(other)
+    assert weights_digest(one) == weights_digest(one) != weights_digest(other)
     assert described({"a": [1, len], "b": Question}) == {"a": [1, "len"], "b": "Question"}
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from src.data.instances import Instance
-from src.studies.localization import UNIFORM, Localization
-from src.studies.statistics import Interval
 from tests.studies.planted import Fixed
+from whysaid.data.instances import Instance
+from whysaid.studies.common.statistics import Interval
+from whysaid.studies.localization import UNIFORM, Localization
 
 SIDE = 8
 OBJECTS = [Instance(1, "cat", (0, 0, 8, 16), (16, 16)), Instance(2, "cat", (12, 12, 4, 4), (16, 16))]

@@ -10,26 +10,26 @@ import pytest
 import torch
 from PIL import Image
 
-from src.assemble.inpainting import TrainedInpainter
-from src.attribution.explanation import Explanation
-from src.attribution.targets import Targets
-from src.data.batch import CaptionBatch
-from src.data.instances import Instance, Instances
-from src.data.scenes.scene import locate
-from src.data.scenes.world import scene
-from src.data.vocabulary import END
-from src.errors import UserError
-from src.explain import writer_of
-from src.metrics.sentences import SentenceEmbedder
-from src.models.captioner import Captioner
-from src.models.detector import PUBLISHED, MaskRCNN
-from src.models.inpainting.generator import Generator
-from src.studies.importance import Importance
-from src.studies.object_importance import ObjectImportance
-from src.studies.retold import Told
+from tests.counterfactual.test_importance import CAT, DOG, OBJECTS, importance, photo, writer
 from tests.running import COUNTS, SIZE, Ran, run_door
 from tests.studies.planted import PATCHES, one_patch
-from tests.studies.test_importance import CAT, DOG, OBJECTS, importance, photo, writer
+from whysaid.assemble.inpainting import TrainedInpainter
+from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.targets import Targets
+from whysaid.counterfactual.importance import Importance
+from whysaid.counterfactual.recaption import Recaption
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.instances import Instance, Instances
+from whysaid.data.scenes.scene import locate
+from whysaid.data.scenes.world import scene
+from whysaid.data.vocabulary import END
+from whysaid.doors.explain import writer_of
+from whysaid.errors import UserError
+from whysaid.metrics.sentences import SentenceEmbedder
+from whysaid.models.captioner import Captioner
+from whysaid.models.detector import PUBLISHED, MaskRCNN
+from whysaid.models.inpainting.generator import Generator
+from whysaid.studies.object_importance.study import ObjectImportance
 
 ORACLE = (
     "study.importance.inpainters.gan=null",
@@ -64,10 +64,10 @@ def evaluate(finished: Path, places: list[str]) -> Callable[..., Ran]:
 @pytest.fixture(scope="module")
 def gan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a generator that has learned nothing."""
-    generator = {"_target_": "src.models.inpainting.generator.Generator", "widths": [2, 2, 4], "dilations": [2]}
+    generator = {"_target_": "whysaid.models.inpainting.generator.Generator", "widths": [2, 2, 4], "dilations": [2]}
     weights = Generator([2, 2, 4], [2]).state_dict()
     path = tmp_path_factory.mktemp("gan") / "best.ckpt"
-    config = {"assemble": "src.assemble.inpainting", "model": {"generator": generator}, "data": {}}
+    config = {"assemble": "whysaid.assemble.inpainting", "model": {"generator": generator}, "data": {}}
     torch.save({"state_dict": {f"average.module.{name}": w for name, w in weights.items()}, "config": config}, path)
     return path
 
@@ -116,8 +116,10 @@ def test_every_object_has_a_row(evaluate: Callable[..., Ran]) -> None:
 def test_a_data_set_without_annotations(evaluate: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its objects are found by the detector; here one that finds the upper left corner."""
     corner = Instance(7, "corner", (0, 0, 12, 12), (SIZE, SIZE), [[0, 0, 12, 0, 12, 12, 0, 12]])
-    monkeypatch.setattr("src.studies.object_importance.read_instances", lambda images: Instances())
-    monkeypatch.setattr("src.studies.object_importance.Scenes", type("Elsewhere", (), {}))  # where truth is not known
+    monkeypatch.setattr("whysaid.studies.object_importance.study.read_instances", lambda images: Instances())
+    monkeypatch.setattr(
+        "whysaid.studies.object_importance.study.Scenes", type("Elsewhere", (), {})
+    )  # where truth is not known
     monkeypatch.setattr(MaskRCNN, "__call__", lambda *_: [corner])
     some = ["study.importance.inpainters.gan=null", "study.importance.inpainters.biharmonic=null", "study.images=3"]
     folder = evaluate(*some, *(f"study.methods.{name}=null" for name in KEPT)).folder
@@ -255,5 +257,5 @@ def test_the_share_of_relevance_that_lies_on_each_object() -> None:
     for words, shares in ((["a", "cat"], [0.5, 0.0]), (["a"], [0.0, 1.0])):
         weighed = importance()(writer(), photo(), OBJECTS)
         tokens = torch.tensor([{"a": DOG, "cat": CAT}[word] for word in words] + [END])
-        weighed.told = Told(tokens, words, np.zeros((len(words), PATCHES)), 0.0)
+        weighed.told = Recaption(tokens, words, np.zeros((len(words), PATCHES)), 0.0)
         assert [mass["looks"] for mass in study._masses(writer().captioner, weighed)] == pytest.approx(shares)

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from src.studies.outcome import Outcome
+from whysaid.studies.common.outcome import Outcome
 
 
 def printed(outcome: Outcome) -> str:

@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from src.data.vocabulary import SPECIALS, Vocabulary
-from src.decoding.greedy import Greedy
-from src.errors import UserError
-from src.metrics.objects import ObjectWords
-from src.studies.patch_ablation import RANDOM, PatchAblation
-from src.studies.written import Named
-from src.tasks.writer import Writer
 from tests.studies.planted import PATCHES, SIDE, Fixed, Planted, group, one_patch
+from whysaid.data.object_words import ObjectWords
+from whysaid.data.vocabulary import SPECIALS, Vocabulary
+from whysaid.decoding.greedy import Greedy
+from whysaid.errors import UserError
+from whysaid.studies.common.captioned import ObjectMention
+from whysaid.studies.patch_ablation import RANDOM, PatchAblation
+from whysaid.tasks.writer import Writer
 
 BALL, SPHERE, BOX, SEEN = 4, 5, 6, 9
 """Two words for one object, a third word, and the patch where the object is."""
@@ -27,7 +27,7 @@ def writer(instead: int) -> Writer:
 
 def scene():
     image = (2 * one_patch(SEEN) - 1).expand(1, 3, SIDE, SIDE).clone()
-    return group(image, torch.tensor([[BALL, 2]]), [Named(0, 0, "ball", "toy", True)])
+    return group(image, torch.tensor([[BALL, 2]]), [ObjectMention(0, 0, "ball", "toy", True)])
 
 
 def measured(instead: int):

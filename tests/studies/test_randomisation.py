@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from src.models.encoders.scenes_cnn import ScenesCNN
-from src.studies.perturbed import probability, seen
-from src.studies.randomisation import layers_from_the_top, own_weights, randomised, stages
 from tests.attribution.tiny import CAPTIONERS
+from whysaid.models.encoders.scenes_cnn import ScenesCNN
+from whysaid.studies.common.probability import probability, project_images
+from whysaid.studies.faithfulness.randomisation import layers_from_the_top, own_weights, randomised, stages
 
 
 @pytest.mark.parametrize("name", ["soft", "adaptive", "gridtd", "aoa"])
@@ -13,7 +13,7 @@ def test_layers_run_from_the_vocabulary_to_the_pixels(name):
     model = CAPTIONERS[name](ScenesCNN((4, 6), 8)).eval()
     hooks_before = [len(module._forward_hooks) for module in model.modules()]
     found = layers_from_the_top(
-        model, lambda: probability(model, seen(model, torch.randn(1, 3, 8, 8)), torch.tensor([4, 5, 2]), 2)
+        model, lambda: probability(model, project_images(model, torch.randn(1, 3, 8, 8)), torch.tensor([4, 5, 2]), 2)
     )
     with_weights = {n for n, module in model.named_modules() if own_weights(module)}
     assert set(found) == with_weights and len(found) == len(with_weights)

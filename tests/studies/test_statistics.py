@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, wilcoxon
 
-from src.studies.statistics import compare, holm, mean_interval, paired_p
+from whysaid.studies.common.statistics import compare, holm, mean_interval, paired_p
 
 RNG = np.random.default_rng(0)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from src.studies.statistics import DRAWS, rank_correlation
-from src.studies.trust import Removal, trust_bars, trust_table
+from whysaid.studies.common.statistics import DRAWS, bootstrapped_rank_correlation
+from whysaid.studies.object_importance.trust import Removal, trust_bars, trust_table
 
 
 def drawn(number=60, seed=0):
@@ -14,13 +14,13 @@ def drawn(number=60, seed=0):
 
 def test_spearman_with_ties():
     a, b, images = drawn()
-    assert rank_correlation(a, b, images).value == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
-    assert rank_correlation(a, -a, images).value == pytest.approx(-1)
+    assert bootstrapped_rank_correlation(a, b, images).value == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
+    assert bootstrapped_rank_correlation(a, -a, images).value == pytest.approx(-1)
 
 
 def test_the_interval_is_that_of_images_drawn_again():
     a, b, images = drawn()
-    found = rank_correlation(a, b, images, seed=3)
+    found = bootstrapped_rank_correlation(a, b, images, seed=3)
     _, place = np.unique(images, return_inverse=True)
     number = place.max() + 1
     times = np.random.default_rng(3).multinomial(number, np.full(number, 1 / number), size=DRAWS)
@@ -33,8 +33,8 @@ def test_the_interval_is_that_of_images_drawn_again():
 
 
 def test_what_never_varies_has_no_rank():
-    assert rank_correlation(np.ones(5), np.arange(5), np.arange(5)) == (0, 0, 0)
-    assert rank_correlation([1.0], [2.0], [7]) == (0, 0, 0)
+    assert bootstrapped_rank_correlation(np.ones(5), np.arange(5), np.arange(5)) == (0, 0, 0)
+    assert bootstrapped_rank_correlation([1.0], [2.0], [7]) == (0, 0, 0)
 
 
 def table():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from src.data.vocabulary import START
-from src.errors import UserError
-from src.studies.word_ablation import CATEGORY, RANDOM, STOP, WordAblation, after_deletion
 from tests.studies.planted import PATCHES, SIDE, Fixed, Planted, written
+from whysaid.data.vocabulary import START
+from whysaid.errors import UserError
+from whysaid.studies.word_ablation import CATEGORY, RANDOM, STOP, WordAblation, after_deletion
 
 V, SAID = 12, 11
 """Size of the vocabulary, and the word that is looked at."""

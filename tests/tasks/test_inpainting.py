@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from src.data.inpainting import InpaintingBatch
-from src.errors import UserError
-from src.models.inpainting.discriminator import Discriminator
-from src.models.inpainting.generator import Generator
-from src.objectives.adversarial import Adversarial
-from src.tasks.inpainting import Inpainting, frozen
-from src.tasks.schedules import cosine
+from whysaid.data.inpainting.holes import InpaintingBatch
+from whysaid.errors import UserError
+from whysaid.models.inpainting.discriminator import Discriminator
+from whysaid.models.inpainting.generator import Generator
+from whysaid.objectives.adversarial import Adversarial
+from whysaid.tasks.inpainting import Inpainting, frozen
+from whysaid.tasks.schedules import cosine
 
 
 def batches(count: int, size: int = 16) -> list[InpaintingBatch]:

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from src.tasks.schedules import cosine, scheduled
+from whysaid.tasks.schedules import cosine, scheduled
 
 
 def rates(steps: int, **options: object) -> list[list[float]]:

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from src.attribution.glimpses import glimpse_maps
-from src.data.answers import AnswerVocabulary
-from src.data.batch import QuestionBatch
-from src.data.vocabulary import SPECIALS, Vocabulary
-from src.models.encoders.regions import RegionFeatures
-from src.models.saaa import SAAA
-from src.tasks.vqa import Answering, best_choice
+from whysaid.attribution.looking.glimpses import glimpse_maps
+from whysaid.data.batch import QuestionBatch
+from whysaid.data.questions.answers import AnswerVocabulary
+from whysaid.data.vocabulary import SPECIALS, Vocabulary
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.saaa import SAAA
+from whysaid.tasks.vqa import Answering, best_choice
 
 WORDS, ANSWERS = ["what", "is", "this"], ["yes", "no", "cat", "dog", "red"]
 

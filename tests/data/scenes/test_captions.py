@@ -3,11 +3,11 @@ import re
 import pytest
 from pycocoevalcap.cider.cider import Cider
 
-from src.data.scenes import world
-from src.data.scenes.captions import PLACES, RELATION_WORDS, SIZE_WORDS, captions, salience
-from src.data.scenes.objects import CLASSES, COLOURS, OBJECT_WORDS
-from src.data.scenes.relations import RELATIONS, depth, direction, related
-from src.data.scenes.scene import Scene, SceneObject
+from whysaid.data.scenes import world
+from whysaid.data.scenes.captions import PLACES, RELATION_WORDS, SIZE_WORDS, captions, salience
+from whysaid.data.scenes.objects import CLASSES, COLOURS, OBJECT_WORDS
+from whysaid.data.scenes.relations import RELATIONS, depth, direction, related
+from whysaid.data.scenes.scene import Scene, SceneObject
 
 SCENES = [world.scene(0, split, index) for split in ("train", "test") for index in range(400)]
 CAPTIONS = [captions(scene) for scene in SCENES]

@@ -2,10 +2,10 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from src.data.scenes import world
-from src.data.scenes.objects import COLOURS
-from src.data.scenes.questions import ANSWER_TYPES, Question, balanced, questions
-from src.data.scenes.scene import SceneObject
+from whysaid.data.scenes import world
+from whysaid.data.scenes.objects import COLOURS
+from whysaid.data.scenes.questions import ANSWER_TYPES, SceneQuestion, balanced, questions
+from whysaid.data.scenes.scene import SceneObject
 
 COUNT = 1200
 SCENES = {scene.image_id: scene for scene in (world.scene(0, "train", index) for index in range(COUNT))}
@@ -19,7 +19,7 @@ def beyond(relation: str, thing: SceneObject, other: SceneObject) -> bool:
     return {"left of": x < u, "right of": x > u, "above": y < v, "below": y > v}[relation]
 
 
-def answer(question: Question) -> str:
+def answer(question: SceneQuestion) -> str:
     """The answer worked out anew from the words of the question."""
     things = SCENES[question.image_id].objects
     words = question.text.rstrip("?").split()

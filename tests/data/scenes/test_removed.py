@@ -3,15 +3,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from src.data.images import Photo
-from src.data.inpainting import centred
-from src.data.sampler import Key
-from src.data.scenes.records import annotation_id
-from src.data.scenes.removed import RemovedObjects, without
-from src.data.scenes.render import masks, render
-from src.data.scenes.scene import IDS_PER_SPLIT
-from src.data.scenes.source import Scenes
-from src.data.scenes.world import scene
+from whysaid.data.images import Photo
+from whysaid.data.inpainting.holes import centred
+from whysaid.data.sampler import Key
+from whysaid.data.scenes.records import annotation_id
+from whysaid.data.scenes.removed import RemovedObjects, without
+from whysaid.data.scenes.render import masks, render
+from whysaid.data.scenes.scene import IDS_PER_SPLIT
+from whysaid.data.scenes.source import Scenes
+from whysaid.data.scenes.world import scene
 
 SIZE = 64
 SOURCE = Scenes("nowhere", seed=3, size=SIZE)

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from src.data.scenes import world
-from src.data.scenes.backgrounds import BACKGROUNDS, background
-from src.data.scenes.objects import CLASSES, COLOURS
-from src.data.scenes.render import masks, render, silhouettes
-from src.data.scenes.scene import Scene, SceneObject
-from src.data.scenes.sprites import sprite
+from whysaid.data.scenes import world
+from whysaid.data.scenes.backgrounds import BACKGROUNDS, background
+from whysaid.data.scenes.objects import CLASSES, COLOURS
+from whysaid.data.scenes.render import masks, render, silhouettes
+from whysaid.data.scenes.scene import Scene, SceneObject
+from whysaid.data.scenes.sprites import sprite
 
 SCENES = [world.scene(0, "train", index) for index in range(60)]
 

@@ -3,10 +3,10 @@ from itertools import combinations
 
 import pytest
 
-from src.data.scenes import world
-from src.data.scenes.objects import CLASSES, COLOURS, PAIRS, SIZES
-from src.data.scenes.scene import SPLITS, Scene, locate
-from src.errors import UserError
+from whysaid.data.scenes import world
+from whysaid.data.scenes.objects import CLASSES, COLOURS, PAIRS, SIZES
+from whysaid.data.scenes.scene import SPLITS, Scene, locate
+from whysaid.errors import UserError
 
 COUNT = 1500
 SCENES = {split: [world.scene(0, split, index) for index in range(COUNT)] for split in SPLITS}

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from src.data.scenes import world, write
-from src.data.scenes.objects import CLASSES
-from src.data.scenes.render import masks, render
-from src.data.scenes.scene import locate
-from src.errors import UserError
+from whysaid.data.scenes import world, write
+from whysaid.data.scenes.objects import CLASSES
+from whysaid.data.scenes.render import masks, render
+from whysaid.data.scenes.scene import locate
+from whysaid.errors import UserError
 
 COUNTS = {"train": 24, "val": 8, "test": 8}
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from src.models.encoders.encoder import Encoder
+from whysaid.models.encoders.encoder import Encoder
 
 
 def check_contract(encoder: Encoder, batch: int = 2) -> None:

@@ -5,13 +5,13 @@ import pytest
 import torch
 from PIL import Image
 
-from src.data.features import FeatureStore, StaleCache
-from src.data.images import load_image
-from src.errors import UserError
-from src.models.encoders.cache import cache_features, fingerprint
-from src.models.encoders.efficientnet_lite0 import EfficientNetLite0
-from src.models.encoders.regions import RegionFeatures
-from src.models.encoders.scenes_cnn import ScenesCNN
+from whysaid.data.features.store import FeatureStore, StaleCache
+from whysaid.data.images import load_image
+from whysaid.errors import UserError
+from whysaid.models.encoders.cache import cache_features, encoder_fingerprint
+from whysaid.models.encoders.efficientnet_lite0 import EfficientNetLite0
+from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.encoders.scenes_cnn import ScenesCNN
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_the_store_holds_what_the_encoder_gives(encoder, photos, tmp_path, worke
     encoder.train()
     assert cache_features(encoder, photos, tmp_path / "cache", batch_size=2, workers=workers) == []
     assert encoder.training
-    store = FeatureStore(tmp_path / "cache", fingerprint(encoder))
+    store = FeatureStore(tmp_path / "cache", encoder_fingerprint(encoder))
     assert store.ids == list(photos) and store.shape == (64, 12)
     encoder.eval()
     for image_id, path in photos.items():
@@ -64,9 +64,9 @@ def test_another_encoder_makes_the_cache_stale_and_rebuilds_it(encoder, photos, 
     cache_features(encoder, photos, tmp_path / "cache")
     other = ScenesCNN((8, 12), 16)
     with pytest.raises(StaleCache, match="another encoder"):
-        FeatureStore(tmp_path / "cache", fingerprint(other))
+        FeatureStore(tmp_path / "cache", encoder_fingerprint(other))
     cache_features(other, photos, tmp_path / "cache")
-    assert len(FeatureStore(tmp_path / "cache", fingerprint(other))) == len(photos)
+    assert len(FeatureStore(tmp_path / "cache", encoder_fingerprint(other))) == len(photos)
 
 
 def test_regions_without_a_grid_are_refused(photos, tmp_path):
@@ -75,23 +75,23 @@ def test_regions_without_a_grid_are_refused(photos, tmp_path):
 
 
 def test_fingerprint_is_of_weights_grid_and_preprocessing(encoder):
-    before = fingerprint(encoder)
-    assert before == fingerprint(encoder) and len(before) == 32
+    before = encoder_fingerprint(encoder)
+    assert before == encoder_fingerprint(encoder) and len(before) == 32
     encoder(torch.randn(2, 3, 16, 16))  # moves BatchNorm's running statistics
-    after = fingerprint(encoder)
+    after = encoder_fingerprint(encoder)
     assert after != before
     with torch.no_grad():
         encoder.features[0].weight[0, 0, 0, 0] += 1e-3
-    assert fingerprint(encoder) != after
+    assert encoder_fingerprint(encoder) != after
     torch.manual_seed(0)
     larger = ScenesCNN((8, 12), 32)
-    assert fingerprint(larger) != before
+    assert encoder_fingerprint(larger) != before
     torch.manual_seed(0)
-    assert fingerprint(ScenesCNN((8, 12), 16)) == before
+    assert encoder_fingerprint(ScenesCNN((8, 12), 16)) == before
 
 
 def test_fingerprint_of_a_loaded_file_is_that_of_the_source(tmp_path):
     source = EfficientNetLite0(None, fuse=True, image_size=32)
     state = {key: value for key, value in source.state_dict().items() if not key.endswith("num_batches_tracked")}
     torch.save(state, tmp_path / "w.pth")
-    assert fingerprint(EfficientNetLite0(str(tmp_path / "w.pth"), image_size=32)) == fingerprint(source)
+    assert encoder_fingerprint(EfficientNetLite0(str(tmp_path / "w.pth"), image_size=32)) == encoder_fingerprint(source)

@@ -6,9 +6,9 @@ from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 from torch import nn
 
-from src.errors import UserError
-from src.models.encoders.efficientnet_lite0 import EfficientNetLite0
 from tests.models.encoders.checks import check_contract, check_grid_order
+from whysaid.errors import UserError
+from whysaid.models.encoders.efficientnet_lite0 import EfficientNetLite0
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "fused"])

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from src.errors import UserError
-from src.models.encoders.regions import RegionFeatures
+from whysaid.errors import UserError
+from whysaid.models.encoders.regions import RegionFeatures
 
 
 def test_regions_come_from_files_only():

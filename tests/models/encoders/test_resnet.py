@@ -2,9 +2,9 @@ import pytest
 import torch
 from torchvision.models import resnet50
 
-from src.errors import UserError
-from src.models.encoders.resnet import ResNet
 from tests.models.encoders.checks import check_contract, check_grid_order
+from whysaid.errors import UserError
+from whysaid.models.encoders.resnet import ResNet
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from src.errors import UserError
-from src.models.encoders.scenes_cnn import ScenesCNN
 from tests.models.encoders.checks import check_contract, check_grid_order
+from whysaid.errors import UserError
+from whysaid.models.encoders.scenes_cnn import ScenesCNN
 
 
 @pytest.mark.parametrize("surroundings", [0, 3])

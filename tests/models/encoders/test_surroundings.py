@@ -1,6 +1,6 @@
 import torch
 
-from src.models.encoders.surroundings import Surroundings
+from whysaid.models.encoders.surroundings import Surroundings
 
 
 def test_maxima_near_and_in_the_half_planes():

@@ -5,9 +5,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torchvision.models import vgg16
 
-from src.errors import UserError
-from src.models.encoders.vgg16 import VGG16
 from tests.models.encoders.checks import check_contract, check_grid_order
+from whysaid.errors import UserError
+from whysaid.models.encoders.vgg16 import VGG16
 
 REAL = Path("../shared/data/weights/vgg16_features.safetensors")
 

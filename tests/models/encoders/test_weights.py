@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from src.errors import UserError
-from src.models.encoders.weights import load_weights
+from whysaid.errors import UserError
+from whysaid.models.encoders.weights import load_weights
 
 
 def network() -> nn.Sequential:

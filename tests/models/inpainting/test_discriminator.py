@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from src.models.inpainting.discriminator import Discriminator
+from whysaid.models.inpainting.discriminator import Discriminator
 
 
 def test_published_layers() -> None:

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.models.inpainting.gated_convolution import GatedConvolution, GatedUpsampling
+from whysaid.models.inpainting.gated_convolution import GatedConvolution, GatedUpsampling
 
 
 def looped(layer: GatedConvolution, x: Tensor, stride: int, dilation: int) -> Tensor:

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.errors import UserError
-from src.models.inpainting.contextual_attention import ContextualAttention
-from src.models.inpainting.gated_convolution import GatedConvolution
-from src.models.inpainting.generator import Generator
+from whysaid.errors import UserError
+from whysaid.models.inpainting.contextual_attention import ContextualAttention
+from whysaid.models.inpainting.gated_convolution import GatedConvolution
+from whysaid.models.inpainting.generator import Generator
 
 
 def tiny() -> Generator:
@@ -109,7 +109,7 @@ def test_a_multiple_of_eight_needs_no_padding() -> None:
 
 @pytest.mark.parametrize("pixels", [1, 2 * 24 * 24, 10**6])
 def test_together_as_one_by_one(pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("src.models.inpainting.generator.PIXELS", pixels)
+    monkeypatch.setattr("whysaid.models.inpainting.generator.PIXELS", pixels)
     images, masks = pictures(3, 24, 24)
     masks[1] = masks[1].flip(-1)
     generator = tiny()

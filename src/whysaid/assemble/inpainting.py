@@ -1,0 +1,110 @@
+"""From a configuration to a generator and its discriminator, their task and their data."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from whysaid.assemble.own_data import with_own_data
+from whysaid.checkpoint import Weights, fit_weights, read_weights, require_own_targets
+from whysaid.data.inpainting.datamodule import InpaintingData
+from whysaid.data.inpainting.holes import uncentred
+from whysaid.errors import UserError
+from whysaid.models.inpainting.discriminator import Discriminator
+from whysaid.models.inpainting.generator import Generator
+from whysaid.run.conf import CONF
+from whysaid.tasks.completer import Completer
+from whysaid.tasks.inpainting import Inpainting
+
+AVERAGED = "average.module"
+"""Name of the generator that is kept inside the task."""
+
+
+def build_task(
+    config: DictConfig, plain: dict[str, Any], resumed: Path | None = None
+) -> tuple[Inpainting, InpaintingData]:
+    """The LightningModule and its data; both models' weights from `config.ckpt` where it is given.
+
+    Args:
+        config: a composed training configuration.
+        plain: the same, resolved, as plain containers; it is stored in checkpoints.
+        resumed: the checkpoint that training goes on from, in place of `config.ckpt`.
+    """
+    if config.trainer.gradient_clip_val or config.trainer.accumulate_grad_batches != 1:
+        raise UserError(
+            "two models are trained by hand: set trainer.gradient_clip_val=null and "
+            "trainer.accumulate_grad_batches=1, and use task.gradient_clip and data.batch_size"
+        )
+    generator: Generator = instantiate(config.model.generator)
+    discriminator: Discriminator = instantiate(config.model.discriminator)
+    start = resumed or config.ckpt
+    if start:
+        fit_weights(generator, read_weights(start, AVERAGED, "generator"))
+        fit_weights(discriminator, read_weights(start, "discriminator", "discriminator"))
+    data: InpaintingData = instantiate(config.data)
+    task: Inpainting = instantiate(config.task)(generator=generator, discriminator=discriminator, config=plain)
+    return task, data
+
+
+def build_evaluation(config: DictConfig) -> tuple[Completer, InpaintingData, DictConfig]:
+    """What evaluates the checkpoint `config.ckpt`.
+
+    Data are those of its run, with the values that `config` gives in their place; the callbacks are this task's unless
+    others were chosen. Returns the module, the data, and the configuration completed so.
+    """
+    if not isinstance(config.ckpt, str):
+        raise UserError("generators make no ensemble: give one checkpoint, ckpt=PATH")
+    generator, checkpoint = load_generator(config.ckpt)
+    merged = complete(config, checkpoint.config)
+    data: InpaintingData = instantiate(merged.data)
+    data.evaluated = config.split
+    return Completer(generator), data, merged
+
+
+def load_generator(path: str) -> tuple[Generator, Weights]:
+    """The averaged generator of a checkpoint, in evaluation mode, built from the configuration stored in it."""
+    checkpoint = read_weights(path, AVERAGED, "generator")
+    used = checkpoint.parts("model", "data")
+    require_own_targets(used, checkpoint)
+    generator: Generator = instantiate(OmegaConf.create(used["model"]["generator"]))
+    fit_weights(generator, checkpoint)
+    return generator.eval(), checkpoint
+
+
+class TrainedInpainter:
+    """The generator of a checkpoint as any other way to fill holes; it is read when the first hole is to be filled.
+
+    Args:
+        path: of the checkpoint.
+    """
+
+    def __init__(self, path: str | None):
+        self.path = path
+        self._generator: Generator | None = None
+
+    def __call__(self, images: Tensor, masks: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in [0, 1] with their holes filled, masks (B, 1, H, W), 1 = hole.
+
+        Raises UserError: no checkpoint is given, or it has no generator, or a mask leaves nothing known.
+        """
+        if self._generator is None:
+            if self.path is None:
+                raise UserError(
+                    "objects are removed by an inpainter: give its checkpoint as inpainter=PATH, or train one with "
+                    "`python -m src.train experiment=deepfill_scenes`"
+                )
+            self._generator, _ = load_generator(self.path)
+        generator = self._generator.to(images.device)
+        return uncentred(generator.complete(images * 2 - 1, masks))
+
+
+def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
+    """`config` with the run's own data wherever it says nothing or null, and with callbacks that fit the task."""
+    merged = with_own_data(config, own)
+    if HydraConfig.get().runtime.choices["callbacks"] == "evaluation":
+        merged.callbacks = OmegaConf.load(Path(CONF) / "callbacks" / "inpainting_evaluation.yaml")
+    merged.metrics = merged.decoding = None  # those of captions
+    return merged

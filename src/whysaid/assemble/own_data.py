@@ -1,0 +1,50 @@
+"""Evaluation uses the data, and the decoding, of the checkpoint's own run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from whysaid.errors import UserError
+
+
+def with_own_data(config: DictConfig, own: Mapping[str, Any]) -> DictConfig:
+    """`config` with the run's own data wherever it says nothing or null; data that it names with a target stay.
+
+    Args:
+        config: a composed evaluation configuration; it is not changed.
+        own: the configuration in the checkpoint, plain containers.
+
+    Raises UserError: a setting is given that these data do not have.
+    """
+    merged = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
+    assert isinstance(merged, DictConfig)
+    given = config.data
+    merged.data = over_own("data", merged.data, own)
+    if "_target_" not in given and given.get("root") is not None and "root" in merged.data.source:
+        merged.data.source.root = given.root
+    return merged
+
+
+def over_own(group: str, given: DictConfig | None, own: Mapping[str, Any]) -> DictConfig:
+    """What is given of a group of the configuration, over the run's own; all of it where it has a target.
+
+    Args:
+        group: its name, `data` or `decoding`.
+        given: the group as composed; a value of null says nothing.
+        own: the configuration in the checkpoint, plain containers.
+
+    Raises UserError: a setting is given that the run's own group does not have.
+    """
+    if given is not None and "_target_" in given:
+        return given
+    values = {str(name): value for name, value in (given or {}).items() if value is not None}
+    unknown = sorted(values.keys() - own[group].keys())
+    if unknown:
+        raise UserError(f"the {group} of this checkpoint's run know no {unknown[0]}: leave {group}.{unknown[0]} out")
+    merged = OmegaConf.merge(own[group], values)
+    assert isinstance(merged, DictConfig)
+    for name, value in values.items():
+        if isinstance(value, DictConfig) and "_target_" in value:  # another kind of thing, with settings of its own
+            merged[name] = value
+    return merged

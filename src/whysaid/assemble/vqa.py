@@ -1,0 +1,144 @@
+"""From a configuration to a model that answers questions, its task and its data."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from whysaid.assemble.features import attach
+from whysaid.assemble.own_data import with_own_data
+from whysaid.assemble.question_subject import QuestionSubject
+from whysaid.checkpoint import (
+    Checkpoint,
+    fit_beginning,
+    fit_weights,
+    read_checkpoint,
+    read_weights,
+    require_own_targets,
+    require_vocabulary,
+    stored_answers,
+    stored_config,
+)
+from whysaid.data.questions.answers import AnswerVocabulary
+from whysaid.data.questions.datamodule import QuestionData
+from whysaid.errors import UserError
+from whysaid.models.encoders.encoder import Encoder
+from whysaid.models.saaa import SAAA
+from whysaid.run.conf import CONF
+from whysaid.tasks.vqa import Answering
+
+log = logging.getLogger(__name__)
+
+MODULE = "model"
+"""Name of the model inside the LightningModule."""
+
+
+def build_task(
+    config: DictConfig, plain: dict[str, Any], resumed: Path | None = None
+) -> tuple[Answering, QuestionData]:
+    """The LightningModule and its data; weights from `config.ckpt`, or the encoder's from `config.encoder_ckpt`.
+
+    Args:
+        config: a composed training configuration.
+        plain: the same, resolved, as plain containers; it is stored in checkpoints.
+        resumed: the checkpoint that training goes on from, in place of `config.ckpt`.
+    """
+    start = resumed or config.ckpt
+    data: QuestionData = instantiate(config.data)
+    vocabulary, answers = data.vocabulary, data.answers
+    encoder = _encoder(config, from_elsewhere=bool(start or config.encoder_ckpt))
+    model: SAAA = instantiate(config.model)(encoder=encoder, vocab_size=len(vocabulary), answers=len(answers))
+    if start:
+        checkpoint = read_checkpoint(start, MODULE)
+        require_vocabulary(vocabulary, checkpoint)
+        _require_answers(answers, checkpoint)
+        fit_weights(model, checkpoint)
+    elif config.encoder_ckpt:
+        start_encoder(encoder, config.encoder_ckpt)
+    attach(data, encoder)
+    task: Answering = instantiate(config.task)(model=model, vocabulary=vocabulary, answers=answers, config=plain)
+    if data.cache_features and task.tune_encoder:
+        raise UserError("task.tune_encoder trains on pixels, data.cache_features on stored features: turn one off")
+    return task, data
+
+
+def build_evaluation(config: DictConfig) -> tuple[Answering, QuestionData, DictConfig]:
+    """What evaluates the checkpoint `config.ckpt`.
+
+    Data are those of its run, with the values that `config` gives in their place; the metrics are this task's. Returns
+    the module, the data, and the configuration completed so.
+    """
+    if not isinstance(config.ckpt, str):
+        raise UserError("VQA models make no ensemble: give one checkpoint, ckpt=PATH")
+    model, checkpoint, answers = load_answering(config.ckpt)
+    merged = complete(config, checkpoint.config)
+    data: QuestionData = instantiate(merged.data)
+    data.evaluated = config.split
+    data.use_answers(answers)
+    attach(data, model.encoder, checkpoint.vocabulary)
+    return Answering(model, checkpoint.vocabulary, answers), data, merged
+
+
+def build_subject(config: DictConfig) -> QuestionSubject:
+    """What `python -m src.explain` explains: the answer of `config.ckpt` to `config.question`."""
+    model, checkpoint, answers = load_answering(config.ckpt)
+    return QuestionSubject(model, checkpoint, answers, config.get("question"), config.get("answer"))
+
+
+def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
+    """`config` with the run's own data wherever it says nothing or null, and with what scores answers."""
+    merged = with_own_data(config, own)
+    merged.callbacks = OmegaConf.load(Path(CONF) / "callbacks" / "vqa_evaluation.yaml")
+    merged.metrics = merged.decoding = None  # those of captions
+    return merged
+
+
+def load_answering(path: str) -> tuple[SAAA, Checkpoint, AnswerVocabulary]:
+    """The model of a checkpoint, in evaluation mode, built from the configuration stored in it, and its answers."""
+    checkpoint = read_checkpoint(path, MODULE)
+    answers = stored_answers(path)
+    require_own_targets(checkpoint.parts("encoder", "model", "data"), checkpoint)
+    encoder = _encoder(OmegaConf.create(checkpoint.config), from_elsewhere=True)
+    make = instantiate(OmegaConf.create(checkpoint.config["model"]))
+    model: SAAA = make(encoder=encoder, vocab_size=len(checkpoint.vocabulary), answers=len(answers))
+    fit_weights(model, checkpoint)
+    return model.eval(), checkpoint, answers
+
+
+def start_encoder(encoder: Encoder, path: str) -> None:
+    """Gives an encoder the weights of a checkpoint's, of a captioner or of another VQA model.
+
+    Further blocks that the encoder has behind those of the checkpoint's are left as they are.
+
+    Raises UserError where the checkpoint has no encoder, or one of another architecture.
+    """
+    task = str(stored_config(path).get("assemble")).rpartition(".")[2]
+    module = {"vqa": MODULE, "captioning": "captioner"}.get(task)
+    if module is None:
+        raise UserError(f"{path} has no encoder to start from: encoder_ckpt takes a captioner's or a VQA model's")
+    new = fit_beginning(encoder, read_weights(path, f"{module}.encoder", "encoder"))
+    if new:
+        log.info(
+            "%s is not in %s and starts from nothing", ", ".join(sorted({n.rpartition(".")[0] for n in new})), path
+        )
+
+
+def _encoder(config: DictConfig, from_elsewhere: bool) -> Encoder:
+    """The encoder that a configuration names, without its pretrained weights where others are loaded into it."""
+    chosen = config.encoder.copy()
+    if from_elsewhere and "weights" in chosen:
+        chosen.weights = None
+    encoder: Encoder = instantiate(chosen)
+    return encoder
+
+
+def _require_answers(own: AnswerVocabulary, checkpoint: Checkpoint) -> None:
+    """UserError where a data set's answers are not the checkpoint's."""
+    stored = stored_answers(checkpoint.path)
+    if own.answers != stored.answers:
+        raise UserError(
+            f"{checkpoint.path} knows {len(stored)} answers that are not this data's ({len(own)}): "
+            "use the data set and data.answers that it was trained with"
+        )

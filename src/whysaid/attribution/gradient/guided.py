@@ -1,0 +1,28 @@
+"""Backwards that let only positive gradients through the encoder's ReLUs.
+
+B images, S input tokens, T explained words, R regions. Regions and words lie behind these ReLUs and are given the
+gradient itself, summed over features or embedding.
+"""
+
+from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.gradient.relus import ReLURule
+from whysaid.attribution.gradient.shared_passes import PixelGradientMethod, SharedPasses
+
+
+class DeconvNet(PixelGradientMethod):
+    """Negative gradients are dropped at each ReLU, whatever its input was (Zeiler & Fergus 2014).
+
+    Raises UserError: there are no images, or the encoder has no ReLU.
+    """
+
+    rule = ReLURule.DECONV
+
+    def explain(self, passes: SharedPasses) -> Explanation:
+        words, regions = passes.gradients
+        return Explanation(passes.pixels(self.rule), regions.sum(-1), words.sum(-1), passes.zero_residual)
+
+
+class GuidedBackprop(DeconvNet):
+    """Negative gradients are dropped, and those of what the ReLU blocked (Springenberg et al. 2015)."""
+
+    rule = ReLURule.GUIDED

@@ -1,0 +1,215 @@
+"""A linear layer at work on one input, and how relevance goes through it.
+
+Between layers the gradient g stands for relevance: R = x ⊙ g of any tensor x. So all that is told nothing (sums of
+branches, padding, pooling, up-sampling, concatenation, ReLU) shares relevance rightly by itself.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from whysaid.attribution.lrp.rules import PLAIN, Rule, Share, negative, positive, same
+from whysaid.errors import UserError
+from whysaid.models.relevance import stabilised
+
+
+def product_dtype(name: str | None) -> torch.dtype | None:
+    """The dtype of products of float32 tensors that go back: `bfloat16`, or None for `float32` and None. UserError for
+    another name."""
+    if name not in (None, "float32", "bfloat16"):
+        raise UserError(f"products are float32 or bfloat16, not {name}")
+    return torch.bfloat16 if name == "bfloat16" else None
+
+
+class LinearMap(Protocol):
+    """x ↦ W x + b and its transpose, for any W."""
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """W x + b."""
+        ...
+
+    def transpose(self, y: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
+        """Wᵀ y in the shape of x."""
+        ...
+
+
+class Product(LinearMap):
+    """A fully connected layer: x (…, D), W (K, D)."""
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return F.linear(x, weight, bias)
+
+    def transpose(self, y: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
+        return y @ weight
+
+
+class Convolution(NamedTuple):
+    """A two-dimensional convolution: x (B, C, H, W), W (K, C / groups, h, w)."""
+
+    stride: tuple[int, ...] | int
+    padding: tuple[int, ...] | int
+    dilation: tuple[int, ...] | int
+    groups: int
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return F.conv2d(x, weight, bias, *self)
+
+    def transpose(self, y: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
+        """As the transposed convolution that it is: autograd's own way is a third slower at 224 px."""
+        stride, padding, dilation = pair(self.stride), pair(self.padding), pair(self.dilation)
+        if (*weight.shape[2:], *stride, *padding) == (1, 1, 1, 1, 0, 0) and self.groups == 1:
+            return (y.movedim(1, -1) @ weight.flatten(1)).movedim(-1, 1)  # torch's own is slow on one thread
+        least = [
+            (y.shape[i - 2] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (weight.shape[i - 2] - 1) + 1
+            for i in range(2)
+        ]
+        unread = [shape[i - 2] - least[i] for i in range(2)]  # pixels at the far edge that no window reached
+        weight = weight.contiguous(memory_format=torch.channels_last)  # decides the layout of the result
+        return F.conv_transpose2d(y, weight, None, stride, padding, unread, self.groups, dilation)
+
+
+def pair(size: tuple[int, ...] | int) -> tuple[int, int]:
+    """A size of both dimensions, as torch allows it to be given."""
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+@dataclass(eq=False)
+class Layer:
+    """y = W x + b under a rule. What depends on x alone is computed for the first word and kept for all others.
+
+    Attributes:
+        name: for messages.
+        linear: the kind of product.
+        rule: how relevance is shared.
+        first: x are the pixels; what goes back to them is relevance itself and no longer a factor of it.
+        source: x, in its graph.
+        weight, bias: W and b; of a convolution before BatchNorm, the folded ones.
+        y: W x + b, outside of any graph.
+        output: what an activation right behind made of y, under the identity rule; without one, y.
+        dtype: of the products that share relevance, whose sums are in that of x; None: the same.
+    """
+
+    name: str
+    linear: LinearMap
+    rule: Rule
+    first: bool
+    source: Tensor
+    weight: Tensor
+    bias: Tensor | None
+    y: Tensor
+    output: Tensor
+    dtype: torch.dtype | None = None
+
+    def run(self) -> Tensor:
+        """The output, as a node of x's graph whose gradient follows the rule."""
+        output: Tensor = Propagate.apply(self.source, self.output, self.propagate)
+        return output
+
+    def propagate(self, gradient: Tensor) -> Tensor:
+        """The factor of the output's relevance → the factor of x's, or, in a first layer, its relevance."""
+        parts = []
+        for ratio, terms in self._shares:
+            shared = (gradient * ratio).to(self.dtype)
+            for factor, weight in terms:
+                part = self.linear.transpose(shared, weight, self.source.shape).to(gradient.dtype)
+                parts.append(part if factor is None else factor * part)
+        return sum(parts[1:], parts[0]) if parts else torch.zeros_like(self.source)
+
+    @property
+    def finite(self) -> bool:
+        """Whether all output / z are, so that relevance can pass."""
+        return all(bool(ratio.isfinite().all()) for ratio, _ in self._shares)
+
+    @cached_property
+    def _shares(self) -> list[tuple[Tensor, list[tuple[Tensor | None, Tensor]]]]:
+        """Of each share: fraction · output / z, and factor (None: 1) and weight of each term that is not all 0."""
+        source = self.source.detach()
+        positive_source = bool(source.amin() >= 0)  # behind a ReLU: x⁺ is x itself, and x⁻ is nothing
+        shares = []
+        for share in self.rule.shares:
+            terms = []
+            for term in share.terms:
+                if positive_source and term.input is negative:
+                    continue
+                whole = share is PLAIN or (positive_source and term.input in (positive, same))
+                part = source if whole else term.input(source)
+                if whole or part.any():
+                    terms.append((part, term.weight(self.weight).to(self.dtype)))
+            if terms:
+                ratio = self._ratio(share, terms)
+                shares.append((ratio, [(self._factor(part), weight) for part, weight in terms]))
+        return shares
+
+    def _ratio(self, share: Share, terms: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """fraction · output / z, where the share applies. In place where it can be: memory is what this costs."""
+        if share is PLAIN:
+            z = stabilised(self.y, self.rule.epsilon)
+        else:
+            z = self._sum(share, terms)
+            z = z.add_(self.rule.epsilon) if bool(z.amin() >= 0) else stabilised(z, self.rule.epsilon)
+        ratio = torch.div(self.output, z, out=z)
+        if share.fraction != 1:
+            ratio *= share.fraction
+        return ratio if share.where is None else ratio.mul_(share.where(self.y))
+
+    def _sum(self, share: Share, terms: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """z of a share."""
+        bias = None if share.bias is None or self.bias is None else share.bias(self.bias)
+        (part, weight), *others = terms
+        total = self._product(part, weight, bias)
+        for part, weight in others:
+            total += self._product(part, weight, None)
+        return total
+
+    def _product(self, part: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        product = self.linear.forward(part.to(self.dtype), weight, None if bias is None else bias.to(self.dtype))
+        return product.to(part.dtype)
+
+    def _factor(self, part: Tensor) -> Tensor | None:
+        """What Wᵀ(…) is multiplied by: x_k itself in a first layer, elsewhere x_k / x, which is 1 or 0."""
+        source = self.source.detach()
+        if self.first:
+            return part
+        if part is source or part.data_ptr() == source.data_ptr():
+            return None
+        taken = part == source
+        return None if taken.all() else taken.to(part)
+
+
+class MaxPool:
+    """A max-pool of windows side by side, under the winner-take-all rule: x (B, C, H, W), kernel (h, w)."""
+
+    def __init__(self, x: Tensor, kernel: tuple[int, int]):
+        self.kernel, self.shape = kernel, x.shape[-2:]
+        self.output, self.winners = F.max_pool2d(x, kernel, return_indices=True)
+
+    def propagate(self, gradient: Tensor) -> Tensor:
+        """The gradient at each window's first largest entry, 0 elsewhere."""
+        windows = gradient.movedim(-3, -1)[..., :, None, :, None, :] * self._mask
+        return windows.flatten(-5, -4).flatten(-3, -2).movedim(-1, -3)
+
+    @cached_property
+    def _mask(self) -> Tensor:
+        """(B, H / h, h, W / w, w, C), True at the winners; channels last, as all layers work fastest."""
+        places = torch.arange(self.shape.numel(), device=self.winners.device).view(self.shape)
+        windows = places.unflatten(1, (-1, self.kernel[1])).unflatten(0, (-1, self.kernel[0]))
+        winners = self.winners.movedim(1, -1).contiguous()
+        return (windows[..., None] == winners[:, :, None, :, None]).contiguous()
+
+
+class Propagate(torch.autograd.Function):
+    """A value that was computed from x, whose gradient goes to x by a rule."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, propagate: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.propagate = propagate
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.propagate(gradients[0]), None, None

@@ -1,0 +1,139 @@
+"""Layer-wise relevance propagation through captioner and encoder as one backward (Algorithm 1 of Sun et al. 2020).
+
+B images, S words of a caption, T explained words, n words of a chunk, R regions, D encoder features, E embedding,
+H what the vocabulary layer reads.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from whysaid.attribution.backward import batched_gradient, in_chunks
+from whysaid.attribution.broken import broken_decoder_layer
+from whysaid.attribution.context import explaining
+from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.lrp.composite import Composite, Rules
+from whysaid.attribution.lrp.products import check_products
+from whysaid.attribution.targets import Targets
+from whysaid.data.batch import Pictured
+from whysaid.errors import UserError
+from whysaid.models.explainable import Explainable
+from whysaid.models.relevance import lrp
+
+
+@dataclass
+class Trace:
+    """One forward under rules: what the backward starts from and what it goes to.
+
+    outputs: (B, T, H) before the vocabulary. seeds: (B, T, H) gradient of the explained scores. scores: (B, T).
+    embedded: (B, S, E). regions: (B, R, D). mask: (B, R) of these, or None. images: (B, C, H, W), or None.
+    rules: of the encoder, or None.
+    """
+
+    outputs: Tensor
+    seeds: Tensor
+    scores: Tensor
+    embedded: Tensor
+    regions: Tensor
+    mask: Tensor | None
+    images: Tensor | None
+    rules: Rules | None
+
+
+class LRP:
+    """Relevance of pixels, regions and words for each word of a caption, all words of all images in one backward.
+
+    Args:
+        composite: the rules of the encoder.
+        epsilon: of the captioner's linear maps, sums and LSTM, in logits; paper: 0.01.
+        chunk: words explained at once, which caps the memory; halved by itself where a GPU's is not enough.
+    """
+
+    def __init__(self, composite: Composite, epsilon: float = 0.01, chunk: int = 4):
+        if chunk < 1 or epsilon < 0:
+            raise UserError(f"LRP needs chunk ≥ 1 and epsilon ≥ 0, not {chunk} and {epsilon}")
+        self.composite, self.epsilon, self.chunk = composite, epsilon, chunk
+
+    def attribute(self, model: Explainable, batch: Pictured | Tensor, targets: Targets) -> Explanation:
+        """Explains the words of one caption per image.
+
+        Args:
+            model: a captioner, or any other; left as it was found.
+            batch: images (B, C, H, W) as the encoder's preprocessing makes them, or a batch with images or regions.
+            targets: the captions and which of their words.
+
+        Raises UserError: captions do not match the images, LRP does not apply to captioner or encoder, relevance is not
+        finite (with the layer's name), or memory does not suffice for one word at a time.
+        """
+        device = model.embedding.weight.device
+        with explaining(model, device):
+            trace = self._forward(model, batch, targets.to(device))
+            words, regions, pixels = _backward(trace, self.chunk)
+            image = regions if pixels is None else pixels.flatten(2)
+            residual = trace.scores.detach() - words.sum(2) - image.flatten(2).sum(2)
+            if not residual.isfinite().all():
+                where = _culprit(model, trace)
+                raise UserError(f"relevance is not finite from {where} on: check the weights, or raise ε")
+        return Explanation(pixels, regions, words, residual)
+
+    def _forward(self, model: Explainable, batch: Pictured | Tensor, targets: Targets) -> Trace:
+        images, regions, mask, rules = self.encode(model, batch)
+        if len(regions) != len(targets.tokens):
+            raise UserError(
+                f"there are {len(regions)} images and {len(targets.tokens)} captions: give one caption to each"
+            )
+        with lrp(self.epsilon):
+            features = model.project(regions, mask)
+            embedded = model.embed(targets.inputs()).detach().requires_grad_()
+            outputs = model.read(embedded[:, : targets.context_length], features).output[:, targets.places]
+            scores = targets.scores(model.head(outputs))
+        check_products(outputs, [embedded, regions])
+        # the vocabulary layer sees each word by itself, so one pass gives the seeds of all
+        (seeds,) = torch.autograd.grad(scores.sum(), outputs, retain_graph=True)
+        return Trace(outputs, seeds, scores, embedded, regions, mask, images, rules)
+
+    def encode(
+        self, model: Explainable, batch: Pictured | Tensor
+    ) -> tuple[Tensor | None, Tensor, Tensor | None, Rules | None]:
+        """Images as a leaf, or None; regions as a node of their graph, or as a leaf; the mask of the regions; rules."""
+        weight = model.embedding.weight
+        images = batch if isinstance(batch, Tensor) else batch.images
+        if images is not None:
+            images = images.to(weight, copy=True).requires_grad_()
+            with self.composite.applied(model.encoder) as rules:
+                regions, mask = model.encoder(images)
+            if not rules.layers:
+                raise UserError(
+                    f"no rule acts on {type(model.encoder).__name__}: it has no convolution or linear layer"
+                )
+            return images, regions, mask, rules
+        assert not isinstance(batch, Tensor) and batch.regions is not None, "a batch holds images or regions"
+        mask = None if batch.mask is None else batch.mask.to(weight.device, copy=True)
+        return None, batch.regions.to(weight, copy=True).requires_grad_(), mask, None
+
+
+def _backward(trace: Trace, chunk: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Relevance of words (B, T, S), regions (B, T, R) and pixels (B, T, C, H, W), `chunk` words at a time."""
+    number = trace.outputs.shape[1]
+    words, regions, *pixels = in_chunks(number, chunk, lambda some: _relevance(trace, some))
+    return words.transpose(0, 1), regions.transpose(0, 1), pixels[0].transpose(0, 1) if pixels else None
+
+
+def _relevance(trace: Trace, some: slice) -> tuple[Tensor, ...]:
+    """The same for some words by one batched backward, words first."""
+    alone = torch.eye(trace.seeds.shape[1]).to(trace.seeds)[some]  # (n, T)
+    leaves = [trace.embedded, trace.regions, *([] if trace.images is None else [trace.images])]
+    seeds = alone[:, None, :, None] * trace.seeds
+    words, regions, *pixels = batched_gradient(trace.outputs, leaves, seeds)
+    return (words * trace.embedded.detach()).sum(-1), (regions * trace.regions.detach()).sum(-1), *pixels
+
+
+def _culprit(model: Explainable, trace: Trace) -> str:
+    """The layer in which the first number that is not finite came up: in the forward, or else in the backward."""
+    layers = trace.rules.layers if trace.rules else []
+    forward = [layer.name for layer in layers if not layer.y.isfinite().all()]
+    backward = [layer.name for layer in reversed(layers) if not layer.finite]
+    if not forward and not trace.scores.isfinite().all():
+        return broken_decoder_layer(model, trace.embedded.detach(), trace.regions.detach(), trace.mask)
+    return (forward or backward or ["the captioner"])[0]

@@ -1,0 +1,92 @@
+"""Occlusion: what happens to the score when a part of the input is hidden (Zeiler & Fergus 2014).
+
+B images, k copies of each at once, S input tokens, T explained words, R regions.
+"""
+
+from math import ceil
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.gradient.shared_passes import Inputs, SharedPasses, SharedPassMethod, split_copies
+from whysaid.errors import UserError
+
+
+class Occlusion(SharedPassMethod):
+    """How far the score drops when a square of the image, or an earlier word, is hidden.
+
+    A pixel is given the mean drop over the squares that hide it, the same for all channels (C = 1); a region the mean
+    over its cell of the grid (0 without a grid); a word the drop when its embedding is 0, which for a word that was
+    said later is 0 up to rounding. Forwards only.
+
+    Args:
+        window: side of the square, pixels.
+        stride: pixels from one square to the next, at most `window`; squares at the far edges may be cut.
+        baseline: value of hidden pixels, after preprocessing: 0 is the mean colour.
+        chunk: copies of each image seen at once, which caps the memory.
+
+    Raises UserError: a stride that leaves gaps, a window larger than the image, or there are no images.
+    """
+
+    def __init__(self, window: int = 32, stride: int = 16, baseline: float = 0.0, chunk: int = 4):
+        if not 1 <= stride <= window:
+            raise UserError(f"occlusion needs a stride between 1 and its window of {window} pixels, not {stride}")
+        self.window, self.stride, self.baseline, self.chunk = window, stride, baseline, chunk
+
+    def explain(self, passes: SharedPasses) -> Explanation:
+        images, grid = passes.inputs.images, passes.model.encoder.grid
+        if images is None:
+            raise UserError("occlusion hides parts of images: give the images, not cached features")
+        score = passes.scores
+        pixels, words = self._of_pixels(passes, images, score), self._of_words(passes, score)
+        if grid is None:
+            regions = torch.zeros_like(passes.attention)
+        else:
+            regions = adaptive_avg_pool2d(pixels.squeeze(2), grid).flatten(2)
+        return Explanation(pixels, regions, words, passes.zero_residual)
+
+    def _of_pixels(self, passes: SharedPasses, images: Tensor, score: Tensor) -> Tensor:
+        """(B, T, 1, H, W)."""
+        drops, hidden = images.new_zeros(()), images.new_zeros(())
+        for masks in self._squares(images).split(passes.chunk):
+            seen = torch.where(masks.unsqueeze(1), self.baseline, images.unsqueeze(1))
+            read = passes.inputs.embedded.unsqueeze(1).expand(-1, len(masks), -1, -1)
+            drop = score.unsqueeze(1) - split_copies(
+                _score(passes.with_inputs(passes.inputs.copies(seen, read))), len(masks)
+            )
+            drops = drops + torch.einsum("bkt,khw->bthw", drop, masks.to(drop))
+            hidden = hidden + masks.sum(0)
+        return (drops / hidden).unsqueeze(2)
+
+    def _of_words(self, passes: SharedPasses, score: Tensor) -> Tensor:
+        """(B, T, S)."""
+        embedded = passes.inputs.embedded
+        kept = ~torch.eye(embedded.shape[1], dtype=torch.bool, device=embedded.device)
+        drops = []
+        for some in kept.split(passes.chunk):
+            read = (embedded.unsqueeze(1) * some.unsqueeze(2)).flatten(0, 1)
+            hidden = passes.with_inputs(Inputs(None, passes.regions, passes.seen.mask, read))
+            drops.append(score.unsqueeze(1) - split_copies(_score(hidden), len(some)))
+        return torch.cat(drops, 1).transpose(1, 2)
+
+    def _squares(self, images: Tensor) -> Tensor:
+        """(windows, H, W) bool, True where a window hides."""
+        sides = [self._spans(side) for side in images.shape[-2:]]
+        rows, columns = (side.to(images.device) for side in sides)
+        return (rows[:, None, :, None] & columns[None, :, None, :]).flatten(0, 1)
+
+    def _spans(self, side: int) -> Tensor:
+        """(windows, side) bool, along one side of the image."""
+        if self.window > side:
+            raise UserError(f"a window of {self.window} pixels is larger than an image of {side}: set a smaller one")
+        starts = torch.arange(ceil((side - self.window) / self.stride) + 1).unsqueeze(1) * self.stride
+        places = torch.arange(side)
+        return (places >= starts) & (places < starts + self.window)
+
+
+@torch.no_grad()
+def _score(passes: SharedPasses) -> Tensor:
+    """Without the graph that others who share passes need."""
+    return passes.scores

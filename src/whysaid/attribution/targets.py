@@ -1,0 +1,83 @@
+"""Which words are to be explained, and against what.
+
+B images, S words of a caption, T explained words, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from whysaid.data.vocabulary import START
+from whysaid.errors import UserError
+
+
+@dataclass
+class Targets:
+    """The explained scores: raw logits, or differences of two.
+
+    Attributes:
+        tokens: (B, S) int64, the words of each image's caption as decoders return them: without `<start>`, and with
+            `<pad>` after `<end>`; what is found for a `<pad>` means nothing.
+        positions: T places in 0 … S − 1, in any order; None explains all S.
+        words: the word explained at each place: `said` (the caption's own), `predicted` (the captioner's most likely
+            one there), or (B, T) int64.
+        against: (B, T) int64 to explain why `words` *rather than* these (difference of the logits), or None.
+    """
+
+    tokens: Tensor
+    positions: Sequence[int] | None = None
+    words: Literal["said", "predicted"] | Tensor = "said"
+    against: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UserError: a place outside of the caption, or words that do not fit the places."""
+        if self.tokens.ndim != 2 or self.tokens.shape[1] == 0:
+            raise UserError("there is nothing to explain: give at least one word of caption per image, as (B, S)")
+        length = self.tokens.shape[1]
+        wrong = [position for position in self.places if not 0 <= position < length]
+        if wrong or not self.places:
+            raise UserError(
+                f"the caption has words 0 to {length - 1}: ask for some of these, not for {wrong or 'none'}"
+            )
+        expected = (len(self.tokens), len(self.places))
+        for given in (self.words, self.against):
+            if isinstance(given, Tensor) and given.shape != expected:
+                raise UserError(f"words to explain must be {expected}, images × places, not {tuple(given.shape)}")
+
+    @property
+    def places(self) -> list[int]:
+        """The T explained places."""
+        return list(range(self.tokens.shape[1]) if self.positions is None else self.positions)
+
+    @property
+    def context_length(self) -> int:
+        """How many of the inputs must be read to know all explained scores."""
+        return max(self.places) + 1
+
+    def inputs(self) -> Tensor:
+        """(B, S) int64: what the captioner reads, `<start>` first; word t is said after reading index t."""
+        return pad(self.tokens[:, :-1], (1, 0), value=START)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Logits (B, T, V) of the explained places → what is explained (B, T)."""
+        chosen = logits.gather(2, self._chosen(logits.detach()).unsqueeze(2)).squeeze(2)
+        if self.against is None:
+            return chosen
+        return chosen - logits.gather(2, self.against.to(logits.device).unsqueeze(2)).squeeze(2)
+
+    def _chosen(self, logits: Tensor) -> Tensor:
+        if isinstance(self.words, Tensor):
+            return self.words.to(logits.device)
+        if self.words == "predicted":
+            return logits.argmax(2)
+        return self.tokens[:, self.places].to(logits.device)
+
+    def to(self, device: torch.device) -> "Targets":
+        """Copies on `device`, usable by autograd even where this was made in inference mode."""
+        words = self.words.to(device).clone() if isinstance(self.words, Tensor) else self.words
+        against = None if self.against is None else self.against.to(device).clone()
+        return Targets(self.tokens.to(device).clone(), self.positions, words, against)

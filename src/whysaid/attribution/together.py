@@ -1,0 +1,65 @@
+"""Several methods at once, sharing what they can."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import Tensor
+
+from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.gradient.shared_passes import SharedPassMethod, require_finite, shared_passes
+from whysaid.attribution.lrp.layers import product_dtype
+from whysaid.attribution.method import Method
+from whysaid.attribution.targets import Targets
+from whysaid.data.batch import Pictured
+from whysaid.errors import UserError
+from whysaid.models.explainable import Explainable
+
+
+def attribute_all(
+    methods: Mapping[str, Method], model: Explainable, batch: Pictured | Tensor, targets: Targets
+) -> dict[str, Explanation]:
+    """What each method says by itself, under the same names and in the same order.
+
+    All that read from `Passes` share one forward of encoder and decoder, one backward of the decoder and one backward
+    of the encoder for each rule of its ReLUs; `chunk` is the smallest of theirs, and products are rounded
+    where all that name a dtype name the same. Others, as LRP, run by themselves.
+
+    Raises UserError: as `Method.attribute` does, with the name in front of the method that it comes from.
+    """
+    found: dict[str, Explanation] = {}
+    sharing = {name: method for name, method in methods.items() if isinstance(method, SharedPassMethod)}
+    if sharing:
+        chunks = [method.chunk for method in sharing.values() if method.chunk is not None]
+        dtypes = {product_dtype(method.dtype) for method in sharing.values() if method.dtype is not None}
+        dtype = dtypes.pop() if len(dtypes) == 1 else None
+        with shared_passes(model, batch, targets, min(chunks, default=1), dtype) as passes:
+            for name, method in sharing.items():
+                with _named(name):
+                    found[name] = require_finite(method.explain(passes), passes)
+    for name, other in methods.items():
+        if name not in sharing:
+            with _named(name):
+                found[name] = other.attribute(model, batch, targets)
+    return {name: found[name] for name in methods}
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
+
+
+def chosen(config: DictConfig | None, name: str) -> dict[str, Method]:
+    """The methods of the config group `attribution`: one under the given name (Hydra's choice), or a mapping of many.
+
+    None, or None in the place of a method, leaves it out.
+    """
+    if config is None:
+        return {}
+    if "_target_" in config:
+        return {name: instantiate(config)}
+    return {str(key): instantiate(method) for key, method in config.items() if method is not None}

@@ -1,0 +1,28 @@
+"""Where the model looked as it wrote each word of its own captions."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from whysaid.attribution.looking.attention import attend
+from whysaid.callbacks.first_captions import FirstCaptions
+from whysaid.callbacks.first_images import Strip
+from whysaid.data.batch import CaptionBatch
+from whysaid.figures.word_strip import word_strip
+from whysaid.tasks.captioning import Captioning
+
+
+class AttentionMaps(FirstCaptions):
+    """Draws the attention of every word of the captions of the first validation images: `val/attention`.
+
+    Args:
+        folder: the run directory.
+        images: the first so many of the first validation batch.
+        every_n_epochs: see `FirstImages`.
+    """
+
+    def __init__(self, folder: str, images: int = 4, every_n_epochs: int = 1):
+        super().__init__("attention", folder, images, every_n_epochs)
+
+    def strips(self, pl_module: Captioning, batch: CaptionBatch, captions: Sequence[list[str]]) -> Sequence[Strip]:
+        attended = attend(pl_module.captioner, batch, list(captions), pl_module.vocabulary)
+        return [partial(word_strip, words=one.words, maps=one.maps, sentinel=one.sentinel) for one in attended]

@@ -1,0 +1,93 @@
+"""What the model says of the same few images, beside what people say of them."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from PIL import Image
+from pytorch_lightning.callbacks import Callback
+
+from whysaid.callbacks.caption_metrics import caption_metrics_of
+from whysaid.callbacks.media import log_figures, log_table, thumbnails
+from whysaid.data.captions.datamodule import CaptionData
+from whysaid.data.object_words import ObjectWords
+from whysaid.figures.caption_sheet import Captioned, caption_sheet
+
+
+class CaptionTable(Callback):
+    """Logs the table `<split>/captions` after every validation and the test: image, caption, references, scores.
+
+    After the test the same stands in `figures/captions_<split>.png`, words for objects that no reference mentions in
+    red.
+    Captions and scores are those that CaptionMetrics keeps, wherever it stands among the callbacks.
+
+    Args:
+        folder: the run directory.
+        images: the first so many of the split that can be read.
+    """
+
+    def __init__(self, folder: str, images: int = 16):
+        self.folder, self.images = Path(folder), images
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        caption_metrics_of(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero and not trainer.sanity_checking:
+            self._log(trainer, "val")
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            split = _data(trainer).evaluated
+            photos = self._log(trainer, split)
+            sheet = caption_sheet([_captioned(trainer, split, i, photo) for i, photo in photos.items()])
+            log_figures(trainer, f"{split}/caption_sheet", {f"captions_{split}": sheet}, self.folder)
+
+    def _log(self, trainer: pl.Trainer, split: str) -> dict[int, Image.Image]:
+        """Logs the table; returns the photos that it shows."""
+        metrics, references = caption_metrics_of(trainer), _data(trainer).references(split)
+        captioned = (image for image in _data(trainer).images(split) if image.id in metrics.captions)
+        photos = thumbnails(captioned, self.images)
+        per_image = metrics.scores.per_image
+        rows: list[list[Any]] = [
+            [photo, i, metrics.captions[i], "\n".join(references[i]), *(scores.get(i) for scores in per_image.values())]
+            for i, photo in photos.items()
+        ]
+        log_table(trainer, f"{split}/captions", ["image", "image_id", "caption", "references", *per_image], rows)
+        return photos
+
+
+def unsupported(caption: str, references: list[str], object_words: Any) -> set[int]:
+    """Positions of the caption's words without which it would no longer mention an object that no reference mentions.
+
+    Nothing where the data name no objects.
+    """
+    if not isinstance(object_words, ObjectWords):
+        return set()
+    present = {name for reference in references for name in object_words.mentioned(reference)}
+    words, mentioned = caption.split(), Counter(object_words.mentioned(caption))
+    positions = set()
+    for i in range(len(words)):
+        without = Counter(object_words.mentioned(" ".join(words[:i] + words[i + 1 :])))
+        if set(mentioned - without) - present:
+            positions.add(i)
+    return positions
+
+
+def _captioned(trainer: pl.Trainer, split: str, image_id: int, photo: Image.Image) -> Captioned:
+    metrics, data = caption_metrics_of(trainer), _data(trainer)
+    caption, references = metrics.captions[image_id], data.references(split)[image_id]
+    score = metrics.scores.per_image.get("CIDEr", {}).get(image_id)
+    return Captioned(
+        image=np.asarray(photo) / 255,
+        caption=caption,
+        references=references,
+        wrong=unsupported(caption, references, data.object_words),
+        score="" if score is None else f"CIDEr {score:.2f}",
+    )
+
+
+def _data(trainer: pl.Trainer) -> CaptionData:
+    return trainer.datamodule  # type: ignore[attr-defined]

@@ -1,0 +1,248 @@
+"""Checkpoints: finding, reading and fitting them."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from types import ModuleType
+from typing import Any, TypeVar
+from zipfile import is_zipfile
+
+import torch
+from hydra.utils import get_object
+from torch import Tensor, nn
+
+from whysaid.data.images import Preprocessing
+from whysaid.data.questions.answers import AnswerVocabulary
+from whysaid.data.vocabulary import Vocabulary
+from whysaid.errors import UserError
+
+T = TypeVar("T")
+
+TRUST = "WHYSAID_TRUST_CHECKPOINTS"
+"""The environment variable that, set to 1, lets checkpoints run the code that they hold."""
+
+_NOT_OURS = "give a checkpoint that `python -m src.train` of this project wrote"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Weights:
+    """What any door needs of a checkpoint: plain containers and tensors, nothing pickled.
+
+    path: the file. config: the run's resolved configuration. weights: of the model inside the LightningModule.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    weights: dict[str, Tensor]
+
+    def parts(self, *names: str) -> dict[str, Any]:
+        """Name → that part of the configuration; UserError where there is none: no run of this project wrote it."""
+        lacking = [name for name in names if not isinstance(self.config.get(name), Mapping)]
+        if lacking:
+            raise UserError(f"{self.path} has a configuration without {lacking[0]}: {_NOT_OURS}")
+        return {name: self.config[name] for name in names}
+
+
+@dataclass
+class Checkpoint(Weights):
+    """That of a model of words and photos: with its vocabulary, and with what its encoder's pixels look like."""
+
+    vocabulary: Vocabulary
+    preprocessing: Preprocessing
+
+
+def read_checkpoint(path: str | Path, module: str = "captioner") -> Checkpoint:
+    """A checkpoint's contents, with `weights_only=True`: pickled code is refused.
+
+    Args:
+        path: of a `.ckpt`.
+        module: name of the model inside the LightningModule.
+    """
+
+    def contents(raw: Mapping[str, Any]) -> Checkpoint:
+        preprocessing, vocabulary = Preprocessing.from_dict(raw["preprocessing"]), Vocabulary(raw["vocabulary"])
+        return Checkpoint(Path(path), raw["config"], _weights(raw, module), vocabulary, preprocessing)
+
+    return _read(path, module, contents)
+
+
+def read_weights(path: str | Path, module: str, kind: str) -> Weights:
+    """A checkpoint's contents where it has no vocabulary, with `weights_only=True`.
+
+    Args:
+        path: of a `.ckpt`.
+        module: name of the model inside the LightningModule.
+        kind: of model, for errors.
+    """
+
+    def contents(raw: Mapping[str, Any]) -> Weights:
+        weights = _weights(raw, module)
+        if not weights:
+            raise ValueError(f"no weights of a {kind} are in it")
+        return Weights(Path(path), raw["config"], weights)
+
+    return _read(path, kind, contents)
+
+
+def _weights(raw: Mapping[str, Any], module: str) -> dict[str, Tensor]:
+    start = f"{module}."
+    return {name.removeprefix(start): value for name, value in raw["state_dict"].items() if name.startswith(start)}
+
+
+def _read(path: str | Path, kind: str, contents: Callable[[Mapping[str, Any]], T]) -> T:
+    """What `contents` finds in a checkpoint; UserError where that is not there, or the file is not whole."""
+    if not isinstance(path, str | Path):
+        raise UserError(f"one checkpoint is wanted here, not {path}: give ckpt=PATH")
+    if not Path(path).is_file():
+        raise UserError(f"there is no checkpoint {path}: train one with `python -m src.train experiment=NAME`")
+    try:
+        return contents(torch.load(path, "cpu", weights_only=os.environ.get(TRUST) != "1"))
+    except Exception as error:  # torch raises many kinds for a truncated or foreign file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, UnpicklingError) and is_zipfile(path):
+            reason = f"it holds code, which is run only for who trusts its author and sets {TRUST}=1"
+        raise UserError(f"{path} is not a whole checkpoint of a {kind} ({reason}): train again") from error
+
+
+def stored_config(path: str | Path) -> dict[str, Any]:
+    """The resolved configuration of the run that a checkpoint comes from."""
+    return _read(path, "model", lambda raw: dict(raw["config"]))
+
+
+def stored_assembly(path: str | Path) -> str:
+    """Name of the module that puts a checkpoint's model together; UserError where the checkpoint does not say."""
+    name = stored_config(path).get("assemble")
+    if not isinstance(name, str):
+        raise UserError(f"{path} does not say of which task it is (`assemble` in its configuration): {_NOT_OURS}")
+    return name
+
+
+def stored_answers(path: str | Path) -> AnswerVocabulary:
+    """The answers of the VQA model in a checkpoint."""
+    return _read(path, "VQA model", lambda raw: AnswerVocabulary(raw["answers"]))
+
+
+def fit_weights(model: nn.Module, checkpoint: Weights) -> None:
+    """Loads the weights; UserError, naming the first that differs, where the architecture is another."""
+    _require_fit(model.state_dict(), checkpoint)
+    model.load_state_dict(checkpoint.weights)
+
+
+def fit_beginning(model: nn.Module, checkpoint: Weights) -> list[str]:
+    """Loads the weights into a model that may go on behind them, and returns the names of those that it has besides.
+
+    UserError, naming the first that differs, where the checkpoint has others than the model, or of other shapes.
+    """
+    own, given = model.state_dict(), checkpoint.weights
+    _require_fit({name: value for name, value in own.items() if name in given}, checkpoint)
+    model.load_state_dict(given, strict=False)
+    return [name for name in own if name not in given]
+
+
+def require_vocabulary(own: Vocabulary, checkpoint: Checkpoint) -> None:
+    """UserError where a data set's vocabulary is not the checkpoint's."""
+    if own.words != checkpoint.vocabulary.words:
+        raise UserError(
+            f"{checkpoint.path} has a vocabulary of {len(checkpoint.vocabulary)} words that is not this data's "
+            f"({len(own)} words): use the data set and data.min_count that it was trained with"
+        )
+
+
+def require_own_targets(config: Mapping[str, Any], checkpoint: Weights) -> None:
+    """UserError where a checkpoint's configuration names code that is not this project's: it would be called.
+
+    Args:
+        config: what of the checkpoint's configuration will be instantiated, plain containers.
+        checkpoint: named in the error.
+    """
+    for node in _targets(config):
+        if not _is_own(node):
+            named = node["path"] if node["_target_"] == _GET_OBJECT and "path" in node else node["_target_"]
+            raise UserError(f"{checkpoint.path} asks for {named}, which is not part of this project: not loaded")
+
+
+_GET_OBJECT = "hydra.utils.get_object"
+"""A target that gives a constant, such as a table of words."""
+
+_PARTS = tuple(f"whysaid.{part}." for part in ("data", "decoding", "metrics", "models"))
+"""What a checkpoint may ask for."""
+
+
+def _targets(config: Any) -> Iterator[Mapping[str, Any]]:
+    """The nodes of a configuration that name something to call."""
+    if isinstance(config, Mapping):
+        if "_target_" in config:
+            yield config
+        config = list(config.values())
+    if isinstance(config, list | tuple):
+        for node in config:
+            yield from _targets(node)
+
+
+def _is_own(node: Mapping[str, Any]) -> bool:
+    """Whether a node names a class of this project, a function called without arguments, or a constant.
+
+    The beginning of the name alone would not do: `whysaid.data.images.os.system` is found through a module of the
+    project.
+    """
+    constant = node["_target_"] == _GET_OBJECT
+    name = str(node.get("path") if constant else node["_target_"])
+    if not name.startswith(_PARTS):
+        return False
+    try:
+        found = get_object(name)
+    except Exception:  # whatever importing it raises: it is not there
+        return False
+    if constant:
+        return not callable(found) and not isinstance(found, ModuleType)
+    return found.__module__.startswith(_PARTS) and (isinstance(found, type) or set(node) == {"_target_"})
+
+
+def newest(folder: Path) -> Path:
+    """The checkpoint to continue from: `last.ckpt` in a run directory, or the newest other that is whole."""
+    last = folder / "checkpoints" / "last.ckpt"
+    others = sorted(last.parent.glob("*.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True)
+    if not others:
+        raise UserError(f"{folder} holds no checkpoints/last.ckpt: the run ended before its first one; start it anew")
+    for path in sorted(others, key=lambda path: path != last):
+        if _is_whole(path):
+            if path != last:
+                log.warning("%s is missing or not whole: the run goes on from %s", last, path.name)
+            return path
+    return others[0] if last not in others else last  # whoever reads it says what is wrong with it
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether training can go on from a file."""
+    try:
+        content = torch.load(path, "cpu", weights_only=True, mmap=True)
+    except Exception:  # torch raises many kinds for a truncated or foreign file
+        return False
+    return {"state_dict", "optimizer_states", "loops"} <= set(content)
+
+
+def _require_fit(wanted: Mapping[str, Tensor], checkpoint: Weights) -> None:
+    problem = _difference(wanted, checkpoint.weights)
+    if problem:
+        raise UserError(
+            f"{checkpoint.path} does not fit this model ({problem}): "
+            "use the model, encoder and sizes that it was trained with"
+        )
+
+
+def _difference(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    missing, extra = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
+    shapes = [name for name in wanted.keys() & given.keys() if wanted[name].shape != given[name].shape]
+    if missing:
+        return f"it lacks {missing[0]}"
+    if extra:
+        return f"it has {extra[0]}, which the model lacks"
+    if shapes:
+        name = min(shapes)
+        return f"{name} is {tuple(given[name].shape)}, the model has {tuple(wanted[name].shape)}"
+    return ""

@@ -1,0 +1,150 @@
+"""The splits of any data set of images for Lightning: order, resumption, and files that cannot be read."""
+
+import logging
+import signal
+from typing import Any, Generic, Protocol, TypeVar
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from whysaid.data.captions.coco import require_images
+from whysaid.data.images import Photo
+from whysaid.data.sampler import BatchOrder
+from whysaid.errors import UserError
+
+log = logging.getLogger(__name__)
+
+SPLITS = ("train", "val", "test")
+
+Image = TypeVar("Image", bound=Photo)
+
+
+class Source(Protocol[Image]):
+    """Where images come from."""
+
+    def read(self, split: str) -> "list[Image]":
+        """The images of `train`, `val` or `test`."""
+
+
+def outlive_signals(worker: int) -> None:
+    """A terminal and SLURM signal workers too, which are still needed for the batch after which their run ends."""
+    for which in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(which, signal.SIG_IGN)
+
+
+class Splits(pl.LightningDataModule, Generic[Image]):
+    """Three splits, each a data set that gives a batch for a list of keys. Subclasses say what that is: `dataset`.
+
+    Args:
+        source: reads the splits.
+        batch_size, eval_batch_size: images in a batch of one process.
+        num_workers: processes that load images.
+        limits: at most so many images of a split, for a quick look.
+        max_broken: share of the images of the splits in use that may be unreadable, in [0, 1].
+        seed: of the order.
+
+    Attributes:
+        evaluated: the split that a test runs on.
+    """
+
+    def __init__(
+        self,
+        source: Source[Image],
+        batch_size: int,
+        eval_batch_size: int,
+        num_workers: int = 0,
+        limits: dict[str, int] | None = None,
+        max_broken: float = 0.01,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.source, self.num_workers = source, num_workers
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
+        self.limits, self.max_broken, self.seed = limits or {}, max_broken, seed
+        self.evaluated = "test"
+        self._splits: dict[str, list[Image]] = {}
+        self._broken: set[str] = set()
+        self._resume_at = (0, 0)
+
+    def images(self, split: str) -> list[Image]:
+        """The images of a split, checked to be there, without those known to be unreadable."""
+        if split not in self._splits:
+            if split not in SPLITS:
+                raise UserError(f"there is no split {split!r}: choose one of {', '.join(SPLITS)}")
+            found = self.source.read(split)
+            require_images(found, split)
+            self._splits[split] = found[: self.limits.get(split)]
+        return self._splits[split]
+
+    @property
+    def workers(self) -> int:
+        """Processes that a loader starts."""
+        return self.num_workers
+
+    def dataset(self, split: str) -> Dataset[Any]:
+        """The split; indexed by a list of keys it gives a batch, whose `broken` names files that could not be read."""
+        raise NotImplementedError
+
+    def loader(self, split: str) -> DataLoader[Any]:
+        """Training batches in an order of (seed, epoch); the other splits in their own order."""
+        return self.batches(self.dataset(split), training=split == "train")
+
+    def batches(self, dataset: Dataset[Any], training: bool) -> DataLoader[Any]:
+        """This process's share of a data set, in batches of keys."""
+        trainer = self.trainer
+        order = BatchOrder(
+            len(dataset),  # type: ignore[arg-type]
+            self.batch_size if training else self.eval_batch_size,
+            seed=self.seed if training else None,
+            drop_last=training,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        if training:
+            order.resume_at = self._resume_at
+            order.epoch = self._resume_at[0]
+        return DataLoader(
+            dataset,
+            sampler=order,
+            batch_size=None,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            worker_init_fn=outlive_signals,
+            generator=torch.Generator(),  # the loader's draws; dropout's stay the same with any number of workers
+        )
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return self.loader("train")
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return self.loader("val")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        return self.loader(self.evaluated)
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        self._note_broken(batch.broken)
+        return batch
+
+    def _note_broken(self, names: list[str]) -> None:
+        """Log each unreadable file once; UserError when they are more than `max_broken` of all images."""
+        for name in sorted(set(names) - self._broken):
+            log.warning("%s cannot be read; another image stands in for it", name)
+        self._broken.update(names)
+        total = sum(len(images) for images in self._splits.values())
+        if len(self._broken) > self.max_broken * total:
+            raise UserError(
+                f"{len(self._broken)} of {total} images cannot be read, more than data.max_broken={self.max_broken}: "
+                f"fetch them again, the first is {min(self._broken)}"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where training goes on: the epoch, and the batches of it that were trained on."""
+        assert self.trainer is not None
+        # `completed` would be one behind: it is counted after the hook in which a checkpoint is written
+        trained = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]
+        return {"epoch": self.trainer.current_epoch, "batches": 0 if self.trainer.is_last_batch else trained}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._resume_at = (state["epoch"], state["batches"])

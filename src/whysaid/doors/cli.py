@@ -1,0 +1,88 @@
+"""What all doors share: how a command line becomes a configuration, and an error one line."""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from yaml import YAMLError
+
+from whysaid.doors.resolvers import register_resolvers
+from whysaid.doors.sweep import SweepRecord, show_sweep
+from whysaid.run import slurm
+from whysaid.run.conf import CONF
+from whysaid.run.error_message import error_line, expected
+from whysaid.run.interrupted import Interrupted
+from whysaid.run.optuna_study import none_succeeded
+from whysaid.run.processes import leave_processes, own_command
+from whysaid.run.sweep import in_sweep
+from whysaid.run.warnings_filter import filter_warnings
+
+
+def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Decorates the main function of a door: composes `conf/<config_name>.yaml` with the command line and calls it.
+
+    Errors of the user, of the configuration and of the command line end in one line on stderr and exit status 1;
+    anything else is a defect and keeps its stack trace. Ctrl-C exits with 130. A sweep ends with its summary.
+    """
+
+    register_resolvers()  # here, since a job on another node composes before anything of it runs
+
+    def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        composing = True
+
+        @wraps(main)
+        def job(config: DictConfig) -> Any:
+            nonlocal composing
+            composing = False
+            filter_warnings()
+            try:
+                with own_command():
+                    return main(config)
+            except Interrupted as stop:
+                sys.exit(leave(stop))
+            except Exception as error:
+                if in_sweep() or not expected(error):
+                    raise
+                sys.exit(f"error: {error_line(error)}")  # from inside the job, so that Hydra adds nothing to it
+            finally:
+                leave_processes()
+
+        composed = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)
+
+        def run() -> None:
+            nonlocal composing
+            composing = True
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the handler below instead of Hydra's own
+            SweepRecord.summed_up = None
+            try:
+                composed()
+            except KeyboardInterrupt:
+                sys.exit(130)
+            except Exception as error:
+                if none_succeeded(error):
+                    sys.exit("error: no trial of the study has succeeded: the table says why each failed")
+                # Hydra and PyYAML complain of command lines and yaml files in exceptions of many kinds
+                if not expected(error) and not (composing and isinstance(error, ValueError | YAMLError)):
+                    raise
+                sys.exit(f"error: {error_line(error)}")
+            finally:
+                show_sweep()
+
+        return run
+
+    return decorate
+
+
+def leave(stop: Interrupted) -> int:
+    """The exit status of an interrupted run, whose SLURM job is put back into the queue where the signal says so.
+
+    That of other processes than the first is 0: one that fails would have the first one killed before it is done.
+    """
+    if getattr(rank_zero_only, "rank", 0):
+        return 0
+    return 0 if stop.requeue and slurm.requeue() else 128 + stop.by

@@ -1,0 +1,142 @@
+"""`python -m src.train experiment=NAME`: fit, then evaluate the best checkpoint on validation and test."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import Callback
+
+from whysaid.assemble import assembly
+from whysaid.checkpoint import newest
+from whysaid.doors.cli import door
+from whysaid.doors.results import finish
+from whysaid.errors import UserError
+from whysaid.run.config_file import require_plain, resolved, run_dir, save_config
+from whysaid.run.directory import continues, refuse_second
+from whysaid.run.interrupted import Interrupted
+from whysaid.run.loggers import close, start_loggers
+from whysaid.run.provenance import provenance
+
+log = logging.getLogger(__name__)
+
+
+@door("train")
+def main(config: DictConfig) -> float | None:
+    """Train and test what the configuration composes; returns the monitored metric, for sweeps."""
+    folder = run_dir()
+    if config.resume:
+        resumed = newest(folder)
+        return train(continue_config(folder, HydraConfig.get().overrides.task, config.resume), folder, resumed)
+    if continues(folder):
+        log.info("SLURM has started this job again: it goes on where it was")
+        return train(continue_config(folder), folder, newest(folder))
+    refuse_second(folder)
+    return train(config, folder)
+
+
+def train(config: DictConfig, folder: Path, resumed: Path | None = None) -> float | None:
+    """Fit from scratch, from `config.ckpt`, or on from the checkpoint `resumed`; evaluate the best; write results."""
+    if config.get("finetune") and not (config.ckpt or resumed):
+        raise UserError(
+            "this objective fine-tunes a trained model: give it with ckpt=PATH; "
+            f"`python -m src.train experiment={_experiment()}` makes one"
+        )
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    plain = resolved(config)
+    callbacks: list[Callback] = [instantiate(c) for c in config.callbacks.values() if c]
+    task, data = assembly(config.assemble).build_task(config, plain, resumed)
+    save_config(plain, folder)
+    trainer: pl.Trainer = instantiate(
+        config.trainer, callbacks=callbacks, logger=start_loggers(config), default_root_dir=folder
+    )
+    known = {**plain, **provenance(data)}
+    for logger in trainer.loggers:
+        logger.log_hyperparams(known)
+    try:
+        metrics = fit_and_test(trainer, task, data, config, resumed)
+    except RuntimeError as error:
+        what = lost(str(error))
+        if not what:
+            raise
+        raise UserError(f"{what}; `python -m src.train resume={folder}` continues") from error
+    except Interrupted as stop:
+        log.warning("%s: the run has ended early; `python -m src.train resume=%s` continues it", stop.by.name, folder)
+        conclude(trainer, numbers(trainer), folder)
+        raise
+    conclude(trainer, metrics, folder)
+    return metrics.get(config.monitor)
+
+
+def fit_and_test(
+    trainer: pl.Trainer,
+    task: pl.LightningModule,
+    data: pl.LightningDataModule,
+    config: DictConfig,
+    resumed: Path | None,
+) -> dict[str, float]:
+    """Every metric of a training and, where they are wanted, of its best checkpoint on validation and test.
+
+    Without them the monitored metric is that of the best validation.
+    """
+    trainer.fit(task, datamodule=data, ckpt_path=resumed, weights_only=True)
+    metrics = numbers(trainer)
+    best = trainer.checkpoint_callback
+    if config.test:
+        path = getattr(best, "best_model_path", "") or None
+        for evaluate in (trainer.validate, trainer.test):
+            evaluate(task, datamodule=data, ckpt_path=path, weights_only=True, verbose=False)
+            metrics |= numbers(trainer)
+    elif getattr(best, "best_model_score", None) is not None:
+        metrics[config.monitor] = float(best.best_model_score)  # type: ignore[union-attr]
+    return metrics
+
+
+def lost(message: str) -> str:
+    """What of the run was ended from outside, by torch's message about it; empty where it is about something else."""
+    if "DataLoader worker" in message:
+        return "a process that loads images was killed, often for want of memory: lower data.num_workers"
+    if any(word in message for word in ("gloo", "NCCL")) and any(word in message for word in _SILENT):
+        return "another process of this run has died: its own last lines, or the system's log, say why"
+    return ""
+
+
+_SILENT = ("Connection closed", "Connection reset", "Broken pipe", "remote process exited", "timed out", "Timed out")
+
+
+def numbers(trainer: pl.Trainer) -> dict[str, float]:
+    """What was logged last under each name."""
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def conclude(trainer: pl.Trainer, metrics: dict[str, float], folder: Path) -> None:
+    """Ends the loggers' runs and writes down the metrics."""
+    close(trainer)
+    if trainer.is_global_zero:
+        finish(metrics, folder)
+
+
+def _experiment() -> str:
+    return HydraConfig.get().runtime.choices.get("experiment") or "NAME"
+
+
+def continue_config(folder: Path, overrides: Sequence[str] = (), resume: str | None = None) -> DictConfig:
+    """The run's own configuration, with the values that were given beside `resume=` on the command line."""
+    saved = folder / "config.yaml"
+    if not saved.exists():
+        raise UserError(f"{folder} holds no config.yaml: resume= takes the directory of an earlier run")
+    require_plain(saved)
+    given = [override for override in overrides if not override.startswith("resume=")]
+    own = OmegaConf.load(saved)
+    assert isinstance(own, DictConfig)
+    if Path(own.paths.run_dir).resolve() != folder.resolve():  # it would write there
+        raise UserError(
+            f"{folder} was {own.paths.run_dir} when it was trained: move it back, or start from its weights with ckpt="
+        )
+    OmegaConf.set_struct(own, True)
+    changed = OmegaConf.merge(own, OmegaConf.from_dotlist([*given, f"resume={resume or 'null'}"]))
+    assert isinstance(changed, DictConfig)
+    return changed

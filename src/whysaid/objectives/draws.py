@@ -1,0 +1,104 @@
+"""Captions drawn at random together with the graph of their log-probabilities.
+
+B images, n captions of each, N = B·n rows, image-major; T words, M words in all captions, H width of an output,
+V vocabulary.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from whysaid.data.vocabulary import END, PAD, START
+from whysaid.decoding.generate import generate
+from whysaid.decoding.sampling import Multinomial
+from whysaid.models.captioner import Captioner, CellOutput, Features, State, Step, repeat
+
+Head = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
+"""Outputs (…, H) and their parts (…, H) → logits (…, V)."""
+
+
+class Draws(NamedTuple):
+    """tokens: (B, n, T) int64 as decoders give them. log_probs: (B, n) ≤ 0, with gradients."""
+
+    tokens: Tensor
+    log_probs: Tensor
+
+
+def draw(captioner: Captioner, features: Features, head: Head, sampler: Multinomial) -> Draws:
+    """Independent captions, each word with its probability.
+
+    The recurrent steps that draw a caption keep their graph, so nothing is read twice. The vocabulary layer, the
+    largest part, is run without gradients to draw from, and once more with them on the words of all captions together.
+    """
+    recorder = _Recorder(captioner, head, sampler.draw)
+    generate(recorder, features, recorder.choose, sampler.samples, sampler.max_length, ())
+    return recorder.draws(len(features), sampler.samples)
+
+
+class _Recorder:
+    """Steps a captioner for `generate`, and keeps what it steps through.
+
+    The last part of its state are the rows' numbers: images whose captions are complete leave the batch.
+    """
+
+    def __init__(self, captioner: Captioner, head: Head, pick: Callable[[Tensor], Tensor]):
+        self.captioner, self.head, self.pick = captioner, head, pick
+        self.cells: list[CellOutput] = []
+        self.rows: list[Tensor] = []
+        self.live: list[Tensor] = []
+        self.words: list[Tensor] = []
+
+    def start(self, features: Features) -> State:
+        state = self.captioner.start(features)
+        return *state, torch.zeros(len(features), dtype=torch.int64, device=state[0].device)
+
+    def step(self, tokens: Tensor, state: State, features: Any) -> Step:
+        if not self.rows:
+            return self._first_step(tokens, state, features)
+        return self._record(tokens, self._advance(tokens, state[:-1], features), state[-1])
+
+    def _first_step(self, tokens: Tensor, state: State, features: Any) -> Step:
+        """All captions of an image begin alike: one row of each is enough."""
+        number = len(tokens) // len(features)
+        cell = self._advance(tokens[::number], tuple(part[::number] for part in state[:-1]), features)
+        output, attention, *parts = repeat((cell.output, cell.attention, *cell.parts), number)
+        cell = CellOutput(output, attention, None, repeat(cell.state, number), tuple(parts))
+        return self._record(tokens, cell, torch.arange(len(tokens), device=tokens.device))
+
+    def _advance(self, tokens: Tensor, state: State, features: Any) -> CellOutput:
+        return self.captioner.advance(self.captioner.drive(self.captioner.embed(tokens)), state, features)
+
+    def _record(self, tokens: Tensor, cell: CellOutput, rows: Tensor) -> Step:
+        """Logits are those of captions that go on; `generate` gives the others `<pad>` whatever theirs are."""
+        live = (tokens != END) & (tokens != PAD)
+        self.cells.append(cell)
+        self.rows.append(rows)
+        self.live.append(live)
+        with torch.no_grad():
+            going_on = self.head(cell.output[live], tuple(part[live] for part in cell.parts))
+            logits = going_on.new_zeros(len(tokens), going_on.shape[1])
+            logits[live] = going_on
+        return Step(logits, cell.attention, cell.sentinel, (*cell.state, rows))
+
+    def choose(self, log_p: Tensor) -> Tensor:
+        words = self.pick(log_p)
+        self.words.append(words)
+        return words
+
+    def draws(self, images: int, number: int) -> Draws:
+        """All captions, and their log-probabilities by one pass of the vocabulary layer over their M words."""
+        live = torch.cat(self.live)
+        rows, words = torch.cat(self.rows)[live], torch.cat(self.words)[live]
+        at = torch.cat([torch.full_like(part, t) for t, part in enumerate(self.rows)])[live]
+        output = torch.cat([cell.output for cell in self.cells])[live]
+        parts = tuple(torch.cat(part)[live] for part in zip(*(cell.parts for cell in self.cells), strict=True))
+        # no caption holds <pad> or <start>, the first two indices: their probability falls to the other words
+        logits = self.head(output, parts)[:, START + 1 :]
+        log_p = -F.cross_entropy(logits, words - (START + 1), reduction="none")
+        tokens = torch.full((images * number, len(self.cells)), PAD, device=rows.device)
+        tokens[rows, at] = words
+        sums = log_p.new_zeros(images * number).index_add(0, rows, log_p)
+        return Draws(tokens.view(images, number, -1), sums.view(images, number))

@@ -1,0 +1,66 @@
+"""The reference captions that samples are rewarded against, as vocabulary indices.
+
+B images, n samples of each, K references of each, T words of a sample, U words of a reference.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whysaid.data.captions.captioned_image import words
+from whysaid.data.vocabulary import PAD, Vocabulary
+from whysaid.errors import UserError
+
+Tokens = NDArray[np.int32]
+"""Captions without `<start>`, `<end>` a word like any other, `<pad>` behind it."""
+
+
+@dataclass
+class Sampled:
+    """What rewards judge.
+
+    ids: of the B images. tokens: (B, n, T). references: (B, K, U), all `<pad>` where an image has fewer than K.
+    """
+
+    ids: Sequence[int]
+    tokens: Tokens
+    references: Tokens
+
+
+class References:
+    """All reference captions of each image, encoded once as the training captions are: 5 µs and 60 bytes a caption.
+
+    Args:
+        captions: image id → its captions as written.
+        vocabulary: encodes them.
+        max_words: longer captions are cut and then have no `<end>`.
+    """
+
+    def __init__(self, captions: Mapping[int, Sequence[str]], vocabulary: Vocabulary, max_words: int | None = None):
+        self._encoded = {
+            image: padded([vocabulary.encode(words(text), max_words)[1:] for text in texts])
+            for image, texts in captions.items()
+            if texts
+        }
+
+    def __call__(self, ids: Sequence[int]) -> Tokens:
+        """(B, K, U) the references of images, K and U the largest among them; UserError where an image has none."""
+        for image in ids:
+            if image not in self._encoded:
+                raise UserError(f"image {image} has no reference caption to reward samples by: add one or leave it out")
+        encoded = [self._encoded[image] for image in ids]
+        shape = np.max([tokens.shape for tokens in encoded], 0)
+        references = np.full((len(encoded), *shape), PAD, np.int32)
+        for row, tokens in zip(references, encoded, strict=True):
+            row[: tokens.shape[0], : tokens.shape[1]] = tokens
+        return references
+
+
+def padded(captions: Sequence[Sequence[int]]) -> Tokens:
+    """(K, U) of K captions, U the longest one's words."""
+    tokens = np.full((len(captions), max(map(len, captions))), PAD, np.int32)
+    for row, caption in zip(tokens, captions, strict=True):
+        row[: len(caption)] = caption
+    return tokens

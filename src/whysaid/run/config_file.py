@@ -1,0 +1,44 @@
+"""`config.yaml` of a run directory: the resolved configuration, as plain containers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from whysaid.data.files.whole import write_whole
+from whysaid.errors import UserError
+
+LARGEST_CONFIG = 1_000_000
+"""Bytes of a config.yaml; that of a run has about 10,000."""
+
+
+def run_dir() -> Path:
+    """This run's directory, made where absent."""
+    path = Path(HydraConfig.get().runtime.output_dir)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain containers."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def require_plain(path: Path) -> None:
+    """UserError for a config.yaml that no run wrote: too large, or with aliases: few lines make gigabytes."""
+    if path.stat().st_size > LARGEST_CONFIG:
+        raise UserError(f"{path} has {path.stat().st_size} bytes: no run of this project wrote it")
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(path.read_text(errors="replace"))):
+        raise UserError(f"{path} has aliases (*name): no run of this project wrote it")
+
+
+@rank_zero_only
+def save_config(plain: Mapping[str, Any], folder: Path) -> None:
+    """Writes `config.yaml`; after all that can be wrong with it, for a failed `resume=` must leave the run's own."""
+    write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(plain))))

@@ -1,0 +1,173 @@
+"""What studies of captions start from: images, what the captioner writes of them, and where it names objects.
+
+B images, S words.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from whysaid.data.batch import CaptionBatch
+from whysaid.data.captions.captioned_image import CaptionedImage
+from whysaid.data.captions.datamodule import CaptionData
+from whysaid.data.object_words import ObjectWords
+from whysaid.data.sampler import Key
+from whysaid.errors import UserError
+from whysaid.models.captioner import Captioner, Features
+from whysaid.tasks.writer import Writer
+
+
+@dataclass
+class CaptionedBatch:
+    """A batch of images and the captions that the model wrote, on the model's device.
+
+    batch: B images. features: of them. tokens: (B, S) int64, as decoders return them, without `<start>`, `<pad>` after
+    `<end>`. captions: B lists of words, word t of which is token t. references: B tuples of captions.
+    """
+
+    batch: CaptionBatch
+    features: Features
+    tokens: Tensor
+    captions: list[list[str]]
+    references: list[tuple[str, ...]]
+
+    @property
+    def ids(self) -> list[int]:
+        """The B image ids."""
+        ids: list[int] = self.batch.image_ids.tolist()
+        return ids
+
+
+@dataclass(frozen=True)
+class ObjectMention:
+    """A word that names an object: row of the batch, place among the caption's words, and whether a reference
+    mentions the object too. Of several words for one object (`hot dog`) it is the last."""
+
+    row: int
+    place: int
+    word: str
+    category: str
+    supported: bool
+
+
+def explained_captioner(task: Writer) -> Captioner:
+    """The captioner of a task; UserError where it is an ensemble."""
+    if not isinstance(task.captioner, Captioner):
+        raise UserError("studies explain one captioner, not an ensemble: give ckpt= one checkpoint")
+    return task.captioner
+
+
+def require_pixels(data: CaptionData, captioner: Captioner) -> None:
+    """UserError where the captioner gets no images, or no grid places its regions."""
+    if data.features is not None or captioner.encoder.grid is None:
+        raise UserError(
+            "this study explains pixels, and the captioner is given stored features: set data.cache_features=false, "
+            "or choose a captioner whose encoder sees images"
+        )
+
+
+def object_words(data: CaptionData) -> ObjectWords:
+    """The table of object words of a data set; UserError where it has none."""
+    if not isinstance(data.object_words, ObjectWords):
+        raise UserError(f"{data.name} has no table of object words: set data.object_words")
+    return data.object_words
+
+
+def write(
+    task: Writer,
+    data: CaptionData,
+    images: int | None,
+    seed: int,
+    batch_size: int,
+    among: Collection[int] | None = None,
+) -> Iterator[CaptionedBatch]:
+    """Captions of images of the split `data.evaluated`, batch by batch, under a progress bar.
+
+    Args:
+        task: captioner and decoding.
+        data: with its preprocessing, or cached features.
+        images: so many at most, drawn by `seed`, in the split's own order; None takes all.
+        seed: of the draw.
+        batch_size: images.
+        among: ids of the images that may be drawn; None allows all.
+    """
+    captioner, device = explained_captioner(task), task.device
+    split = data.images(data.evaluated)
+    chosen = drawn([i for i, image in enumerate(split) if among is None or image.id in among], images, seed)
+    dataset, by_id = data.dataset(data.evaluated), {image.id: image for image in split}
+    seen: set[int] = set()
+    with tqdm(total=len(chosen), desc="explaining", unit="image", disable=None) as progress:
+        for start in range(0, len(chosen), batch_size):
+            batch = dataset[[Key(0, i) for i in chosen[start : start + batch_size]]]
+            data.on_before_batch_transfer(batch, 0)
+            batch = _new(batch, seen)
+            if len(batch):
+                yield _written(task, captioner, _to(batch, device), by_id)
+            progress.update(min(batch_size, len(chosen) - start))
+
+
+def drawn(indices: Sequence[int], number: int | None, seed: int) -> list[int]:
+    """At most `number` of the indices, drawn by seed, in their own order."""
+    if number is None or number >= len(indices):
+        return list(indices)
+    places = np.random.default_rng(seed).permutation(len(indices))[:number]
+    return [indices[i] for i in sorted(places)]
+
+
+def named_objects(written: CaptionedBatch, table: ObjectWords) -> list[ObjectMention]:
+    """The words of the captions that name objects, in order."""
+    found = []
+    for row, (words, references) in enumerate(zip(written.captions, written.references, strict=True)):
+        present = {category for reference in references for category in table.mentioned(reference)}
+        for mention in table.located(" ".join(words)):
+            word = words[mention.last]
+            found.append(ObjectMention(row, mention.last, word, mention.category, mention.category in present))
+    return found
+
+
+def pick(batch: CaptionBatch, rows: Sequence[int]) -> CaptionBatch:
+    """The given images of a batch."""
+
+    def part(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor[list(rows)]
+
+    ids, captions = batch.image_ids[list(rows)], batch.captions[list(rows)]
+    return CaptionBatch(ids, captions, part(batch.images), part(batch.regions), part(batch.mask))
+
+
+def _new(batch: CaptionBatch, seen: set[int]) -> CaptionBatch:
+    """Without images seen before: a neighbour stands in for an image that cannot be read."""
+    rows = []
+    for row, image_id in enumerate(batch.image_ids.tolist()):
+        if image_id not in seen:
+            seen.add(image_id)
+            rows.append(row)
+    return batch if len(rows) == len(batch) else pick(batch, rows)
+
+
+def _to(batch: CaptionBatch, device: torch.device) -> CaptionBatch:
+    def there(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.to(device)
+
+    return CaptionBatch(
+        batch.image_ids.to(device),
+        batch.captions.to(device),
+        there(batch.images),
+        there(batch.regions),
+        there(batch.mask),
+    )
+
+
+def _written(
+    task: Writer, captioner: Captioner, batch: CaptionBatch, by_id: dict[int, CaptionedImage]
+) -> CaptionedBatch:
+    with torch.no_grad():
+        features = captioner.features(batch)
+        tokens = task.decoding(captioner, features).tokens[:, 0]
+    captions = [task.vocabulary.decode(row) for row in tokens.tolist()]
+    references = [by_id[i].captions for i in batch.image_ids.tolist()]
+    return CaptionedBatch(batch, features, tokens, captions, references)

@@ -1,0 +1,169 @@
+"""The door that explains."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.running import SIZE, run_door
+from whysaid.assemble.caption_subject import CaptionSubject
+from whysaid.attribution.sentence import Sentence, to_photo
+from whysaid.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def ckpt(finished: Path) -> str:
+    return f"ckpt={finished}/checkpoints/best.ckpt"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two photos of the same stem, one of them gray and wide, and a file that is no photo."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (40, 40), "red").save(photos / "a.png")
+    Image.new("L", (90, 30), 128).save(photos / "a.webp")
+    (photos / "b.jpg").write_text("no photo")
+    return photos
+
+
+def explained(ran_folder: Path) -> dict:  # type: ignore[type-arg]
+    return json.loads((ran_folder / "explanations.json").read_text())
+
+
+def test_a_folder_of_photos(ckpt: str, folder: Path, places: list[str]) -> None:
+    ran = run_door("explain", ckpt, f"image={folder}", "decoding=greedy", "decoding.max_length=5", *places)
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1] == str(ran.folder)
+    skipped = [line for line in ran.out.splitlines() if line.startswith("skipped")]
+    assert len(skipped) == 1 and "b.jpg" in skipped[0]
+    found = explained(ran.folder)
+    path = Path(ckpt.removeprefix("ckpt="))
+    assert found["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found["methods"] == ["attention", "lrp"] and len(found["skipped"]) == 1
+    assert [Path(e["image"]).name for e in found["explanations"]] == ["a.png", "a.webp"]
+    for record in found["explanations"]:
+        maps = np.load(ran.folder / record["maps"])
+        words, (width, height) = len(record["words"]), record["size"]
+        assert maps["attention"].shape == maps["lrp"].shape == (words, height, width)
+        assert record["scale"] == 1 and record["read"] == ["<start>", *record["words"][:-1]]
+        assert record["caption"] == " ".join(record["words"])
+        assert len(record["sentinel"]) == words > 0
+        relevance = record["relevance"]["lrp"]
+        assert np.shape(relevance["words"]) == (words, words) and len(relevance["residual"]) == words
+        assert np.triu(relevance["words"], 1).sum() == 0 < np.abs(relevance["words"]).sum()
+        assert [figure.rpartition("_")[2] for figure in record["figures"]] == ["attention.png", "lrp.png", "words.png"]
+        assert all(Image.open(ran.folder / figure).width > 100 for figure in record["figures"])
+    assert len({record["maps"] for record in found["explanations"]}) == 2
+    report = (ran.folder / "report.html").read_text()
+    assert report.count("<article>") == 2 and "b.jpg cannot be read" in report and str(path) in report
+
+
+def test_a_photo_of_which_nothing_is_said_is_left_out(
+    ckpt: str, folder: Path, places: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = CaptionSubject.look
+
+    def silent(subject: CaptionSubject, photo: Image.Image) -> Sentence:
+        if photo.width == 40:
+            raise UserError("nothing is said")
+        return look(subject, photo)
+
+    monkeypatch.setattr(CaptionSubject, "look", silent)
+    ran = run_door("explain", ckpt, f"image={folder}", "~attribution", "caption=a house", *places)
+    assert ran.code == 0
+    found = explained(ran.folder)
+    assert [Path(e["image"]).name for e in found["explanations"]] == ["a.webp"]
+    assert f"{folder}/a.png: nothing is said" in found["skipped"]
+
+
+def test_maps_lie_where_the_encoder_looked(ckpt: str, folder: Path, places: list[str]) -> None:
+    """Those of a wide photo are those of its square, stretched."""
+    photo = Image.effect_noise((90, 30), 60).convert("RGB")
+    photo.save(folder / "wide.png")
+    photo.resize((SIZE, SIZE), Image.Resampling.BICUBIC).save(folder / "square.png")
+    found = {}
+    for name in ("wide", "square"):
+        ran = run_door("explain", ckpt, f"image={folder}/{name}.png", "caption=a picture of a house", *places)
+        found[name] = np.load(ran.folder / f"{name}.npz")["lrp"]
+    assert found["wide"].shape == (5, 30, 90) and found["square"].shape == (5, SIZE, SIZE)
+    np.testing.assert_allclose(found["wide"], to_photo(found["square"], (30, 90)), atol=1e-6)
+
+
+def test_a_photo_from_a_phone(ckpt: str, folder: Path, places: list[str]) -> None:
+    """Maps and figures stand upright, and those of a very large photo are stored smaller."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90°
+    Image.new("RGB", (120, 60), "red").save(folder / "phone.jpg", exif=exif)
+    ran = run_door(
+        "explain", ckpt, f"image={folder}/phone.jpg", "largest_map=30", "same_range=true", "caption=a house", *places
+    )
+    (record,) = explained(ran.folder)["explanations"]
+    assert record["size"] == [60, 120] and record["scale"] == 0.25
+    assert np.load(ran.folder / record["maps"])["lrp"].shape[1:] == (30, 15)
+    assert 'value="same" checked' in (ran.folder / "report.html").read_text()
+
+
+def test_a_method_of_ones_own_choice(ckpt: str, folder: Path, places: list[str]) -> None:
+    ran = run_door("explain", ckpt, f"image={folder}/a.png", "attribution=grad_cam", "caption=a house", *places)
+    (record,) = explained(ran.folder)["explanations"]
+    assert list(record["relevance"]) == list(np.load(ran.folder / record["maps"])) == ["attention", "grad_cam"]
+    assert (np.load(ran.folder / record["maps"])["grad_cam"] >= 0).all()
+
+
+def test_all_methods(ckpt: str, folder: Path, places: list[str]) -> None:
+    slow = ("attribution.integrated_gradients=null", "attribution.smooth_grad=null")
+    ran = run_door("explain", ckpt, f"image={folder}/a.png", "attribution=all", "caption=a house", *slow, *places)
+    found = explained(ran.folder)
+    assert found["methods"][0] == "attention" and {"lrp", "saliency", "occlusion"} < set(found["methods"])
+    (record,) = found["explanations"]
+    kinds = {figure.removeprefix("figures/a_").removesuffix(".png") for figure in record["figures"]}
+    assert kinds == {*found["methods"], "words", "methods"}
+
+
+def test_attention_alone(ckpt: str, folder: Path, places: list[str]) -> None:
+    ran = run_door("explain", ckpt, f"image={folder}/a.png", "~attribution", *places)
+    found = explained(ran.folder)
+    assert found["methods"] == ["attention"]
+    (record,) = found["explanations"]
+    assert record["figures"] == ["figures/a_attention.png"] and record["relevance"] == {"attention": {}}
+
+
+def test_weights_that_are_not_numbers(ckpt: str, folder: Path, places: list[str], tmp_path: Path) -> None:
+    broken = torch.load(ckpt.removeprefix("ckpt="), weights_only=True)
+    broken["state_dict"]["captioner.embedding.weight"].fill_(torch.nan)
+    torch.save(broken, tmp_path / "broken.ckpt")
+    ran = run_door("explain", f"ckpt={tmp_path}/broken.ckpt", f"image={folder}", "caption=a house", *places)
+    assert "not finite" in ran.error
+
+
+def test_a_given_sentence(ckpt: str, folder: Path, places: list[str]) -> None:
+    ran = run_door("explain", ckpt, f"image={folder}/a.png", "caption=A picture of a house.", *places)
+    assert explained(ran.folder)["explanations"][0]["words"] == ["a", "picture", "of", "a", "house"]
+
+
+@pytest.mark.parametrize(
+    ("image", "caption", "message"),
+    [
+        ("a.png", "a zebra", "the word 'zebra' is not in the captioner's vocabulary"),
+        ("a.png", "'...'", "the caption is empty"),
+        ("nothing.png", "null", "there is no photo"),
+        ("b.jpg", "null", "none of the photos can be explained"),
+    ],
+)
+def test_what_cannot_be_explained(
+    ckpt: str, folder: Path, places: list[str], image: str, caption: str, message: str
+) -> None:
+    ran = run_door("explain", ckpt, f"image={folder}/{image}", f"caption={caption}", *places)
+    assert ran.code != 0
+    assert message in ran.error
+
+
+@pytest.mark.parametrize("given", ["question=what is this?", "answer=yes"])
+def test_a_captioner_takes_no_question(ckpt: str, folder: Path, places: list[str], given: str) -> None:
+    ran = run_door("explain", ckpt, f"image={folder}/a.png", given, *places)
+    assert f"is a captioner's, which takes no {given.partition('=')[0]}=" in ran.error
