@@ -74,7 +74,7 @@ class CaptionMetrics(Callback):
             if stage == "test" and self.baselines:
                 logged |= self._baselines(data, references)
             if stage == "test":
-                self._write(references, data.object_words, split)
+                self._write(references, data.object_words or ObjectWords({}), split)
         logged = broadcast(logged)
         pl_module.log_dict({f"{split}/{name}": value for name, value in logged.items()}, rank_zero_only=False)
 

@@ -59,12 +59,12 @@ class CaptionTable(Callback):
         return photos
 
 
-def unsupported(caption: str, references: list[str], object_words: Any) -> set[int]:
+def unsupported(caption: str, references: list[str], object_words: ObjectWords | None) -> set[int]:
     """Positions of the caption's words without which it would no longer mention an object that no reference mentions.
 
     Nothing where the data name no objects.
     """
-    if not isinstance(object_words, ObjectWords):
+    if object_words is None:
         return set()
     present = {name for reference in references for name in object_words.mentioned(reference)}
     words, mentioned = caption.split(), Counter(object_words.mentioned(caption))

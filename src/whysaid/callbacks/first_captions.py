@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
-from torch import Tensor
 
 from whysaid.callbacks.first_images import Drawings, FirstImages, Strip
 from whysaid.data.batch import CaptionBatch
@@ -21,17 +20,7 @@ class FirstCaptions(FirstImages):
     def drawings(
         self, trainer: pl.Trainer, pl_module: Captioning, outputs: Mapping[str, Any], batch: CaptionBatch
     ) -> Drawings:
-        batch = _first(batch, self.images)
+        batch = batch.rows(range(min(self.images, len(batch))))
         ids = batch.image_ids.tolist()
         strips = self.strips(pl_module, batch, [outputs["captions"][i].split() for i in ids])
         return {i: (i, strip) for i, strip in zip(ids, strips, strict=False)}
-
-
-def _first(batch: CaptionBatch, count: int) -> CaptionBatch:
-    """The first images of a batch."""
-
-    def cut(part: Tensor | None) -> Tensor | None:
-        return None if part is None else part[:count]
-
-    regions, mask = cut(batch.regions), cut(batch.mask)
-    return CaptionBatch(batch.image_ids[:count], batch.captions[:count], cut(batch.images), regions, mask)

@@ -8,7 +8,6 @@ from pytorch_lightning.callbacks import Callback
 from whysaid.callbacks.caption_metrics import caption_metrics_of
 from whysaid.callbacks.media import log_figures, log_step
 from whysaid.data.captions.datamodule import CaptionData
-from whysaid.data.object_words import ObjectWords
 from whysaid.figures.bars import bars
 from whysaid.metrics.hallucination import Hallucination, WordScore, word_scores
 
@@ -44,7 +43,7 @@ class HallucinatedWords(Callback):
 
     def _log(self, trainer: pl.Trainer, split: str) -> None:
         data: CaptionData = trainer.datamodule  # type: ignore[attr-defined]
-        if not trainer.is_global_zero or not isinstance(data.object_words, ObjectWords):
+        if not trainer.is_global_zero or data.object_words is None:
             return
         found = word_scores(self.metric.records(caption_metrics_of(trainer).captions, data.references(split)))
         values = self._values(found, split)

@@ -17,7 +17,6 @@ from whysaid.counterfactual.recaption import Recaption, same_word_distance, summ
 from whysaid.data.inpainting.masks import Mask, dilated, scaled
 from whysaid.data.instances import Instance
 from whysaid.errors import UserError
-from whysaid.studies.common.captioned import explained_captioner
 from whysaid.tasks.writer import Writer
 
 Pixels = NDArray[np.uint8]
@@ -167,7 +166,7 @@ class Importance:
         pixels: Pixels = np.array(photo)
         found = [self._looked_at(one, photo) for one in objects]
         (told,) = tell(task, [photo])
-        grid = explained_captioner(task).encoder.grid
+        grid = task.single_captioner.encoder.grid
         weighed = PhotoEffects(pixels, told, found, [*self.inpainters, *([TRUE] if truth is not None else [])], grid)
         removed = weighed.weighed
         if removed:

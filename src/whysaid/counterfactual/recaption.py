@@ -15,7 +15,6 @@ from torch import Tensor
 
 from whysaid.attribution.targets import Targets
 from whysaid.data.vocabulary import PAD
-from whysaid.studies.common.captioned import explained_captioner
 from whysaid.tasks.writer import Writer
 
 Array = NDArray[np.floating]
@@ -50,7 +49,7 @@ def tell(task: Writer, pictures: Sequence[Image.Image], asked: Tensor | None = N
         pictures: prepared as the encoder's own photos are.
         asked: (S,) int64 the caption whose probability each picture is asked for; None asks for each picture's own.
     """
-    captioner = explained_captioner(task)
+    captioner = task.single_captioner
     pixels = torch.stack([captioner.encoder.preprocessing(picture) for picture in pictures]).to(task.device)
     features = captioner.encode(pixels)
     tokens = task.decoding(captioner, features).tokens[:, 0]

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whysaid.counterfactual.importance import ObjectEffect, PhotoEffects
+from whysaid.data.files.table import TableValue
 from whysaid.figures.photo_objects import PhotoObject, PhotoObjects
-from whysaid.studies.common.outcome import Cell
 
 KINDS = ("distance", "drop", "attention_same", "attention_sum")
 """Numbers of a `Change`."""
@@ -59,12 +59,12 @@ def records(photo: PhotoEffects) -> list[dict[str, Any]]:
     ]
 
 
-def table_rows(photo: PhotoEffects, names: Sequence[str]) -> list[dict[str, Cell]]:
+def table_rows(photo: PhotoEffects, names: Sequence[str]) -> list[dict[str, TableValue]]:
     """A row for each object, skipped ones too: what was said before and without it by each of the ways to remove it
     that are named, and how far that is."""
-    rows: list[dict[str, Cell]] = []
+    rows: list[dict[str, TableValue]] = []
     for one in photo.objects:
-        row: dict[str, Cell] = {
+        row: dict[str, TableValue] = {
             "object": one.instance.category,
             "area": one.share,
             "skipped": one.skipped or None,
@@ -77,7 +77,7 @@ def table_rows(photo: PhotoEffects, names: Sequence[str]) -> list[dict[str, Cell
     return rows
 
 
-def _columns(name: str, one: ObjectEffect) -> dict[str, Cell]:
+def _columns(name: str, one: ObjectEffect) -> dict[str, TableValue]:
     change = one.changes.get(name)
-    values: dict[str, Cell] = {f"{kind}_{name}": getattr(change, kind, None) for kind in KINDS}
+    values: dict[str, TableValue] = {f"{kind}_{name}": getattr(change, kind, None) for kind in KINDS}
     return {f"without_{name}": None if change is None else " ".join(change.words), **values}

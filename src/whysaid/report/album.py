@@ -3,7 +3,6 @@
 T explained words, S words read, H × W pixels of a stored map.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +15,13 @@ from whysaid.attribution.sentence import MethodMaps, Sentence, to_photo
 from whysaid.checkpoint import Checkpoint
 from whysaid.counterfactual.importance import PhotoEffects
 from whysaid.counterfactual.view import photo_objects, records, table_rows
+from whysaid.data.files.digest import file_digest
+from whysaid.data.files.table import TableValue, csv_text
 from whysaid.data.files.whole import write_whole
 from whysaid.figures.canvas import save
 from whysaid.figures.explained import ExplainedPhoto, draw
 from whysaid.figures.overlay import soften
 from whysaid.report.page import ReportPage
-from whysaid.studies.common.outcome import Cell, csv_text
 
 DRAWN = 320
 """Pixels of the longer side of a photo in a figure."""
@@ -49,7 +49,7 @@ class Album:
         self.folder, self.largest_map, self.same_range = folder, largest_map, same_range
         self.records: list[dict[str, Any]] = []
         self.skipped: list[str] = []
-        self._objects: list[dict[str, Cell]] = []
+        self._objects: list[dict[str, TableValue]] = []
         self._methods: dict[str, None] = {}
         self._report = ReportPage(same_range)
 
@@ -146,9 +146,3 @@ def _numbers(found: MethodMaps) -> dict[str, Any]:
     if found.words is None or found.residual is None:
         return {}
     return {"words": found.words.tolist(), "residual": found.residual.tolist()}
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

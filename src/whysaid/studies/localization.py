@@ -17,6 +17,7 @@ from torch import Tensor
 
 from whysaid.attribution.method import Method
 from whysaid.data.captions.datamodule import CaptionData
+from whysaid.data.files.table import TableValue
 from whysaid.data.instances import Instance, Instances, read_instances
 from whysaid.errors import UserError
 from whysaid.figures.curves import Curve, curves
@@ -29,8 +30,8 @@ from whysaid.metrics.localization import (
     rank_accuracy,
 )
 from whysaid.models.captioner import Captioner
-from whysaid.studies.common.captioned import explained_captioner, named_objects, object_words, require_pixels, write
-from whysaid.studies.common.outcome import Cell, Outcome
+from whysaid.studies.common.captioned import named_objects, object_words, require_pixels, write
+from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.statistics import compare, mean_interval
 from whysaid.studies.common.word_maps import Group, WordMaps, groups
 from whysaid.tasks.writer import Writer
@@ -92,7 +93,7 @@ class Localization:
 
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
         """Raises UserError: no boxes, or no word that can be looked at."""
-        require_pixels(data, explained_captioner(task))
+        require_pixels(data, task.single_captioner)
         instances = read_instances(data.images(data.evaluated))
         if not instances.covered:
             raise UserError(
@@ -111,7 +112,7 @@ class Localization:
     def _located(
         self, task: Writer, data: CaptionData, instances: Instances, skipped: Counter[str]
     ) -> Iterator[Located]:
-        captioner, table = explained_captioner(task), object_words(data)
+        captioner, table = task.single_captioner, object_words(data)
         covered = [image_id for image_id, categories in instances.covered.items() if categories]
         skipped["images without annotations"] = sum(i.id not in instances.covered for i in data.images(data.evaluated))
         for written in write(task, data, self.images, self.seed, self.batch_size, covered):
@@ -179,7 +180,7 @@ class Localization:
             notes=notes,
         )
 
-    def _row(self, name: str, m: int, found: list[Located], p: float | None) -> dict[str, Cell]:
+    def _row(self, name: str, m: int, found: list[Located], p: float | None) -> dict[str, TableValue]:
         images = [word.image_id for word in found]
 
         def mean(values: list[float]) -> float:

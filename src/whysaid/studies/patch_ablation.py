@@ -14,19 +14,19 @@ from torch import Tensor
 
 from whysaid.attribution.method import Method
 from whysaid.data.captions.datamodule import CaptionData
+from whysaid.data.files.table import TableValue
 from whysaid.data.object_words import ObjectWords
 from whysaid.errors import UserError
 from whysaid.figures.bars import bars
 from whysaid.metrics.faithfulness import first_patches, ranked_patches, require_patches, without_patches
 from whysaid.studies.common.captioned import (
     ObjectMention,
-    explained_captioner,
     named_objects,
     object_words,
     require_pixels,
     write,
 )
-from whysaid.studies.common.outcome import Cell, Outcome
+from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.probability import probability
 from whysaid.studies.common.statistics import compare, mean_interval
 from whysaid.studies.common.word_maps import Group, WordMaps, groups
@@ -97,7 +97,7 @@ class PatchAblation:
 
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
         """Raises UserError: patches do not fit the image, or no caption has an object word."""
-        captioner = explained_captioner(task)
+        captioner = task.single_captioner
         require_pixels(data, captioner)
         side = captioner.encoder.preprocessing.size
         require_patches(side, side, self.patch)
@@ -114,7 +114,7 @@ class PatchAblation:
         return self._outcome(found, data.evaluated, total)
 
     def _patched(self, task: Writer, data: CaptionData) -> Iterator[Patched]:
-        captioner, table = explained_captioner(task), object_words(data)
+        captioner, table = task.single_captioner, object_words(data)
         generator = torch.Generator().manual_seed(self.seed)
         for written in write(task, data, self.images, self.seed, self.batch_size):
             named = [name for name in named_objects(written, table) if name.supported or not self.supported]
@@ -131,7 +131,7 @@ class PatchAblation:
         self, task: Writer, table: ObjectWords, group: Group, name: ObjectMention, image_id: int, removed: Tensor
     ) -> Patched:
         """One word, with patches (M + draws, P) bool taken away: those of each method, then the random ones."""
-        captioner = explained_captioner(task)
+        captioner = task.single_captioner
         image, tokens = group.images[name.row], group.tokens[name.row]
         with torch.no_grad():
             features = captioner.encode(torch.cat([image[None], without_patches(image, removed, self.patch)]))
@@ -154,7 +154,7 @@ class PatchAblation:
     def _outcome(self, found: list[Patched], split: str, total: int) -> Outcome:
         images, names = [word.image_id for word in found], [*self.maps.names, RANDOM]
         p = compare({name: [word.fall[name] for word in found] for name in names}, self.against, images)
-        rows: list[dict[str, Cell]] = [
+        rows: list[dict[str, TableValue]] = [
             {
                 "method": name,
                 "words": len(found),

@@ -22,12 +22,13 @@ from whysaid.attribution.together import attribute_all
 from whysaid.data.batch import CaptionBatch
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.captions.stop_words import STOP_WORDS
+from whysaid.data.files.table import TableValue
 from whysaid.decoding.shrink import keep_images
 from whysaid.errors import UserError
 from whysaid.figures.bars import bars
 from whysaid.models.captioner import Captioner
-from whysaid.studies.common.captioned import CaptionedBatch, explained_captioner, named_objects, object_words, write
-from whysaid.studies.common.outcome import Cell, Outcome
+from whysaid.studies.common.captioned import CaptionedBatch, named_objects, object_words, write
+from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.statistics import compare, mean_interval
 from whysaid.studies.common.word_maps import chosen_methods, require_known
 from whysaid.tasks.writer import Writer
@@ -99,7 +100,7 @@ class WordAblation:
 
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
         """Raises UserError: no caption is long enough."""
-        captioner, table = explained_captioner(task), object_words(data)
+        captioner, table = task.single_captioner, object_words(data)
         generator = np.random.default_rng(self.seed)
         found: list[Ablated] = []
         for written in write(task, data, self.images, self.seed, self.batch_size):
@@ -169,7 +170,7 @@ class WordAblation:
         return drops | {RANDOM: float(dropped[number:].mean())}, falls | {RANDOM: float(fall[number:].mean())}
 
     def _outcome(self, found: list[Ablated], captioner: str, split: str) -> Outcome:
-        rows: list[dict[str, Cell]] = []
+        rows: list[dict[str, TableValue]] = []
         for kind in (STOP, CATEGORY):
             rows += self._rows(kind, [word for word in found if word.kind == kind], captioner)
         shown = {
@@ -199,7 +200,7 @@ class WordAblation:
             ],
         )
 
-    def _rows(self, kind: str, found: list[Ablated], captioner: str) -> Iterator[dict[str, Cell]]:
+    def _rows(self, kind: str, found: list[Ablated], captioner: str) -> Iterator[dict[str, TableValue]]:
         if not found:
             return
         images, names = [word.image_id for word in found], [*self.methods, RANDOM]

@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 from whysaid.data.batch import CaptionBatch
 from whysaid.data.vocabulary import Vocabulary
 from whysaid.decoding.decoder import Decoder, with_vocabulary
+from whysaid.errors import UserError
 from whysaid.models.captioner import Captioner
 from whysaid.models.ensemble import Ensemble
 
@@ -24,6 +25,13 @@ class Writer(pl.LightningModule):
         super().__init__()
         self.captioner, self.vocabulary = captioner, vocabulary
         self.decoding = with_vocabulary(decoding, vocabulary)
+
+    @property
+    def single_captioner(self) -> Captioner:
+        """The captioner whose words can be explained. Raises UserError where the model is an ensemble."""
+        if not isinstance(self.captioner, Captioner):
+            raise UserError("studies explain one captioner, not an ensemble: give ckpt= one checkpoint")
+        return self.captioner
 
     def validation_step(self, batch: CaptionBatch, batch_idx: int) -> dict[str, Any]:
         return {"captions": self.caption(batch)}

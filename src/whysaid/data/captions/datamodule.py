@@ -1,11 +1,10 @@
 """Captioned images for Lightning: COCO, Flickr and Scenes alike."""
 
-from typing import Any
-
 from whysaid.data.captions.captioned_image import CaptionedImage, words
 from whysaid.data.captions.corpus import Corpus, corpus_digest
 from whysaid.data.dataset import CaptionDataset
 from whysaid.data.features.featured import Featured
+from whysaid.data.object_words import ObjectWords
 from whysaid.data.splits import Source
 from whysaid.data.vocabulary import Vocabulary
 from whysaid.errors import UserError
@@ -19,7 +18,7 @@ class CaptionData(Featured[CaptionedImage]):
         root: folder of its files, which `source` reads.
         source: reads the splits.
         cache_dir: folder for what is derived: vocabulary, document frequencies, cached features.
-        object_words: what counts as an object (an `ObjectWords` of whysaid.metrics), for measures of hallucination.
+        object_words: what counts as an object for measures of hallucination.
         min_count: training words that occur less often become `<unk>`.
         max_words: captions are cut to this many words.
         captions_per_image: K in a training batch.
@@ -37,7 +36,7 @@ class CaptionData(Featured[CaptionedImage]):
         root: str,
         source: Source[CaptionedImage],
         cache_dir: str,
-        object_words: Any = None,
+        object_words: ObjectWords | None = None,
         min_count: int = 5,
         max_words: int = 30,
         captions_per_image: int = 5,

@@ -54,13 +54,6 @@ class ObjectMention:
     supported: bool
 
 
-def explained_captioner(task: Writer) -> Captioner:
-    """The captioner of a task; UserError where it is an ensemble."""
-    if not isinstance(task.captioner, Captioner):
-        raise UserError("studies explain one captioner, not an ensemble: give ckpt= one checkpoint")
-    return task.captioner
-
-
 def require_pixels(data: CaptionData, captioner: Captioner) -> None:
     """UserError where the captioner gets no images, or no grid places its regions."""
     if data.features is not None or captioner.encoder.grid is None:
@@ -72,7 +65,7 @@ def require_pixels(data: CaptionData, captioner: Captioner) -> None:
 
 def object_words(data: CaptionData) -> ObjectWords:
     """The table of object words of a data set; UserError where it has none."""
-    if not isinstance(data.object_words, ObjectWords):
+    if data.object_words is None:
         raise UserError(f"{data.name} has no table of object words: set data.object_words")
     return data.object_words
 
@@ -95,7 +88,7 @@ def write(
         batch_size: images.
         among: ids of the images that may be drawn; None allows all.
     """
-    captioner, device = explained_captioner(task), task.device
+    captioner, device = task.single_captioner, task.device
     split = data.images(data.evaluated)
     chosen = drawn([i for i, image in enumerate(split) if among is None or image.id in among], images, seed)
     dataset, by_id = data.dataset(data.evaluated), {image.id: image for image in split}
@@ -106,7 +99,7 @@ def write(
             data.on_before_batch_transfer(batch, 0)
             batch = _new(batch, seen)
             if len(batch):
-                yield _written(task, captioner, _to(batch, device), by_id)
+                yield _written(task, captioner, batch.to(device), by_id)
             progress.update(min(batch_size, len(chosen) - start))
 
 
@@ -129,16 +122,6 @@ def named_objects(written: CaptionedBatch, table: ObjectWords) -> list[ObjectMen
     return found
 
 
-def pick(batch: CaptionBatch, rows: Sequence[int]) -> CaptionBatch:
-    """The given images of a batch."""
-
-    def part(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor[list(rows)]
-
-    ids, captions = batch.image_ids[list(rows)], batch.captions[list(rows)]
-    return CaptionBatch(ids, captions, part(batch.images), part(batch.regions), part(batch.mask))
-
-
 def _new(batch: CaptionBatch, seen: set[int]) -> CaptionBatch:
     """Without images seen before: a neighbour stands in for an image that cannot be read."""
     rows = []
@@ -146,20 +129,7 @@ def _new(batch: CaptionBatch, seen: set[int]) -> CaptionBatch:
         if image_id not in seen:
             seen.add(image_id)
             rows.append(row)
-    return batch if len(rows) == len(batch) else pick(batch, rows)
-
-
-def _to(batch: CaptionBatch, device: torch.device) -> CaptionBatch:
-    def there(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor.to(device)
-
-    return CaptionBatch(
-        batch.image_ids.to(device),
-        batch.captions.to(device),
-        there(batch.images),
-        there(batch.regions),
-        there(batch.mask),
-    )
+    return batch if len(rows) == len(batch) else batch.rows(rows)
 
 
 def _written(

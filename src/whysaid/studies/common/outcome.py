@@ -1,7 +1,5 @@
 """What every study returns, and how it is written down."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +12,9 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from rich.markup import escape
 from rich.table import Table
 
+from whysaid.data.files.table import TableValue, csv_text
 from whysaid.data.files.whole import write_whole
 from whysaid.figures.canvas import save, to_array
-
-Cell = str | int | float | bool | None
 
 
 class Study(Protocol):
@@ -41,10 +38,10 @@ class Outcome:
     notes: sentences for the reader, printed under the table: what was skipped and why.
     """
 
-    rows: Sequence[Mapping[str, Cell]]
+    rows: Sequence[Mapping[str, TableValue]]
     metrics: Mapping[str, float]
     figures: Mapping[str, Figure] = field(default_factory=dict)
-    tables: Mapping[str, Sequence[Mapping[str, Cell]]] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Mapping[str, TableValue]]] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -85,16 +82,7 @@ class Outcome:
                         logger.log_table(f"{name}/{part}", list(rows[0]), [list(row.values()) for row in rows])
 
 
-def csv_text(rows: Sequence[Mapping[str, Cell]]) -> str:
-    """Rows with the same keys in the same order as a CSV file with a head."""
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return table.getvalue()
-
-
-def _text(cell: Cell) -> str:
+def _text(cell: TableValue) -> str:
     """A cell as it is printed; small numbers keep two digits that say something."""
     if not isinstance(cell, float):
         return "" if cell is None else str(cell)

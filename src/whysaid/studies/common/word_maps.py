@@ -16,7 +16,7 @@ from whysaid.attribution.together import attribute_all
 from whysaid.data.batch import CaptionBatch
 from whysaid.errors import UserError
 from whysaid.models.explainable import Explainable
-from whysaid.studies.common.captioned import CaptionedBatch, ObjectMention, pick
+from whysaid.studies.common.captioned import CaptionedBatch, ObjectMention
 
 
 @dataclass
@@ -58,7 +58,7 @@ def groups(written: CaptionedBatch, named: Sequence[ObjectMention], at_once: int
     for start in range(0, len(rows), at_once):
         chosen = {row: i for i, row in enumerate(rows[start : start + at_once])}
         inside = [replace(name, row=chosen[name.row]) for name in named if name.row in chosen]
-        yield Group(pick(written.batch, list(chosen)), written.tokens[list(chosen)], inside)
+        yield Group(written.batch.rows(list(chosen)), written.tokens[list(chosen)], inside)
 
 
 def chosen_methods(methods: Mapping[str, Method | None]) -> dict[str, Method]:

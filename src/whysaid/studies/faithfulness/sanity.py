@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from whysaid.data.files.table import TableValue
 from whysaid.errors import UserError
 from whysaid.figures.curves import Curve, curves
 from whysaid.metrics.faithfulness import rank_correlation, sensitivity, structural_similarity
 from whysaid.models.explainable import Explainable
-from whysaid.studies.common.outcome import Cell
 from whysaid.studies.common.probability import probability, project_images
 from whysaid.studies.common.statistics import mean_interval
 from whysaid.studies.common.word_maps import Group, WordMaps
@@ -113,7 +113,7 @@ class Checked:
     similar: dict[str, dict[str, Similarity]]
     sensitive: dict[str, Array]
 
-    def row(self, name: str) -> dict[str, Cell]:
+    def row(self, name: str) -> dict[str, TableValue]:
         """Cells of a method: |Spearman| after all groups (cascading) and on average over groups (independent), SSIM
         after all groups, and sensitivity; empty for a baseline that is no method."""
         cascading, alone = self.similar[CASCADING].get(name), self.similar[INDEPENDENT].get(name)

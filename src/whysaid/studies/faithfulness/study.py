@@ -15,13 +15,14 @@ from torch import Tensor
 
 from whysaid.attribution.method import Method
 from whysaid.data.captions.datamodule import CaptionData
+from whysaid.data.files.table import TableValue
 from whysaid.errors import UserError
 from whysaid.figures.curves import Curve, curves
 from whysaid.metrics.faithfulness import area_under, first_patches, ranked_patches, require_patches, without_patches
 from whysaid.models.captioner import Captioner
 from whysaid.models.explainable import Explainable
-from whysaid.studies.common.captioned import explained_captioner, named_objects, object_words, require_pixels, write
-from whysaid.studies.common.outcome import Cell, Outcome
+from whysaid.studies.common.captioned import named_objects, object_words, require_pixels, write
+from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.probability import probability, project_images
 from whysaid.studies.common.statistics import compare, mean_interval
 from whysaid.studies.common.word_maps import Group, WordMaps, groups
@@ -91,7 +92,7 @@ class Faithfulness:
 
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
         """Raises UserError: patches do not fill the image, or no caption has an object word."""
-        captioner, kept = explained_captioner(task), Kept()
+        captioner, kept = task.single_captioner, Kept()
         require_pixels(data, captioner)
         require_patches(captioner.encoder.preprocessing.size, captioner.encoder.preprocessing.size, self.patch)
         found = list(islice(self._measured(task, captioner, data, kept), self.words))
@@ -137,7 +138,7 @@ class Faithfulness:
             DELETION: {name: np.array([word.deletion[name] for word in found]) for name in names},
             INSERTION: {name: np.array([word.insertion[name] for word in found]) for name in names},
         }
-        rows: list[dict[str, Cell]] = [{"method": name, "words": len(found)} for name in names]
+        rows: list[dict[str, TableValue]] = [{"method": name, "words": len(found)} for name in names]
         for kind, all_curves in measured.items():
             areas = {name: area_under(curve) for name, curve in all_curves.items()}
             p = compare(areas, self.against, images)

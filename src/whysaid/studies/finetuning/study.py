@@ -18,12 +18,13 @@ from scipy.stats import t as student
 
 from whysaid.checkpoint import fit_weights, read_checkpoint
 from whysaid.data.captions.datamodule import CaptionData
+from whysaid.data.files.table import TableValue
 from whysaid.data.files.whole import write_whole
 from whysaid.errors import UserError
 from whysaid.figures.bars import Bar, bars
 from whysaid.metrics.scorer import CaptionScorer
-from whysaid.studies.common.captioned import explained_captioner, write
-from whysaid.studies.common.outcome import Cell, Outcome
+from whysaid.studies.common.captioned import write
+from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.statistics import LEVEL, Interval
 from whysaid.studies.finetuning.tuning import Run, Tuning
 from whysaid.tasks.writer import Writer
@@ -107,7 +108,7 @@ class Finetuning:
 
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
         """Raises UserError: several checkpoints, or a metric in `shown` that nothing scores."""
-        captioner = explained_captioner(task)
+        captioner = task.single_captioner
         if not isinstance(self.ckpt, str):
             raise UserError("study=finetuning starts from one checkpoint: give ckpt= one path")
         scorer = CaptionScorer([instantiate(metric) for metric in self.scores], self.cache_dir)
@@ -165,8 +166,8 @@ class Finetuning:
             notes=notes,
         )
 
-    def _row(self, name: str, found: list[Scored], captioner: str) -> dict[str, Cell]:
-        row: dict[str, Cell] = {"tuning": name}
+    def _row(self, name: str, found: list[Scored], captioner: str) -> dict[str, TableValue]:
+        row: dict[str, TableValue] = {"tuning": name}
         published = PAPER.get(captioner, {}).get(name, {})
         for metric in self.shown:
             values = _values(found, name, metric)
@@ -179,7 +180,7 @@ class Finetuning:
                 row[f"{metric}_paper"] = published.get(metric)
         return row
 
-    def _figure(self, rows: list[dict[str, Cell]], found: list[Scored]) -> Figure:
+    def _figure(self, rows: list[dict[str, TableValue]], found: list[Scored]) -> Figure:
         """Means over seeds; the lines go from the lowest to the highest."""
         shown: dict[str, dict[str, Bar]] = {metric: {} for metric in self.shown}
         for name in (str(row["tuning"]) for row in rows):

@@ -13,9 +13,9 @@ from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
 from whysaid.checkpoint import stored_config
+from whysaid.data.files.digest import file_digest
 from whysaid.data.files.whole import write_whole
 from whysaid.errors import UserError
-from whysaid.report.album import file_digest
 
 Train = Callable[[DictConfig, Path, Path | None], Any]
 """`whysaid.doors.train.train`: trains what a configuration says in a folder, or on from a checkpoint."""

@@ -20,6 +20,7 @@ from whysaid.attribution.method import Method, speaks_against
 from whysaid.attribution.targets import Targets
 from whysaid.attribution.together import attribute_all
 from whysaid.data.captions.datamodule import CaptionData
+from whysaid.data.files.table import TableValue
 from whysaid.errors import UserError
 from whysaid.figures.bars import Bar, bars
 from whysaid.metrics.auc import auc
@@ -28,13 +29,12 @@ from whysaid.models.captioner import Captioner
 from whysaid.studies.common.captioned import (
     CaptionedBatch,
     ObjectMention,
-    explained_captioner,
     named_objects,
     object_words,
     require_pixels,
     write,
 )
-from whysaid.studies.common.outcome import Cell, Outcome
+from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.statistics import DRAWS, LEVEL, Interval, holm
 from whysaid.studies.common.word_maps import Group, chosen_methods, groups
 from whysaid.studies.hallucination_auc.sheet import HallucinatedSheet
@@ -116,7 +116,7 @@ class HallucinationAUC:
 
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
         """Raises UserError: no pixels, or there are not both supported and hallucinated words."""
-        captioner = explained_captioner(task)
+        captioner = task.single_captioner
         require_pixels(data, captioner)
         metric = Hallucination(object_words(data), truth=self.truth, annotations=self.annotations)
         found: list[Judged] = []
@@ -181,7 +181,7 @@ class HallucinationAUC:
             )
         scores = {name: np.array([word.scores[name] for word in found]) for name in names}
         areas, p = self._areas(scores, labels, np.array([word.image_id for word in found]))
-        rows: list[dict[str, Cell]] = [
+        rows: list[dict[str, TableValue]] = [
             {
                 "score": name,
                 "method": self.scores[name][0],

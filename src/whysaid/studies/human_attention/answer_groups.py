@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import pearsonr, ttest_ind
 
-from whysaid.studies.common.outcome import Cell
+from whysaid.data.files.table import TableValue
 
 Row = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ class AnswerGroups:
         self.contrasts = {name: (every[a], every[b]) for name, (a, b) in pairs.items()}
         self.parts = {"all": lambda row: True, "correct": every["correct"], "wrong": every["wrong"]}
 
-    def summaries(self, rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, Cell]]:
+    def summaries(self, rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, TableValue]]:
         """Number, mean, median, quartiles and deviation of each measure in each cell, for each method and target."""
         return [
             {**names, "cell": cell, "measure": measure, "n": len(values), **_summary(values)}
@@ -70,21 +70,21 @@ class AnswerGroups:
             for values in [_values(part, measure, holds)]
         ]
 
-    def tests(self, rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, Cell]]:
+    def tests(self, rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, TableValue]]:
         """Every contrast of each measure."""
-        found: list[dict[str, Cell]] = []
+        found: list[dict[str, TableValue]] = []
         for names, part in rows_by_target(rows):
             for contrast, (first, second) in self.contrasts.items():
                 for measure in measures:
                     a, b = _values(part, measure, first), _values(part, measure, second)
-                    about: dict[str, Cell] = {**names, "contrast": contrast, "measure": measure}
+                    about: dict[str, TableValue] = {**names, "contrast": contrast, "measure": measure}
                     found.append(about | {"n_first": len(a), "n_second": len(b), **two_sample(a, b)._asdict()})
         return found
 
-    def correlations(self, rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, Cell]]:
+    def correlations(self, rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, TableValue]]:
         """Pearson's r of the confidence with each measure, among all, correct and wrong answers; None where there are
         fewer than three, or either never varies."""
-        found: list[dict[str, Cell]] = []
+        found: list[dict[str, TableValue]] = []
         for names, part in rows_by_target(rows):
             for kind, holds in self.parts.items():
                 sure = _values(part, "confidence", holds)
@@ -92,7 +92,7 @@ class AnswerGroups:
                     values = _values(part, measure, holds)
                     fits = len(values) > 2 and np.ptp(values) > 0 and np.ptp(sure) > 0
                     r, p = pearsonr(sure, values) if fits else (None, None)
-                    about: dict[str, Cell] = {**names, "answers": kind, "measure": measure, "n": len(values)}
+                    about: dict[str, TableValue] = {**names, "answers": kind, "measure": measure, "n": len(values)}
                     found.append(about | {"r": None if r is None else float(r), "p": None if p is None else float(p)})
         return found
 
@@ -108,7 +108,7 @@ def two_sample(first: Sequence[float], second: Sequence[float]) -> TTest:
     return TTest(difference, float(t), float(p))
 
 
-def rows_by_target(rows: Sequence[Row]) -> Iterator[tuple[dict[str, Cell], list[Row]]]:
+def rows_by_target(rows: Sequence[Row]) -> Iterator[tuple[dict[str, TableValue], list[Row]]]:
     """The rows of each method for each target; what has no target, as baselines, has them all under none.
 
     For the target `predicted`, a right prediction counts too: the right answer's row is its own.
@@ -131,7 +131,7 @@ def _values(rows: Sequence[Row], measure: str, holds: Callable[[Row], bool]) -> 
     return [row[measure] for row in rows if row[measure] is not None and holds(row)]
 
 
-def _summary(values: Sequence[float]) -> dict[str, Cell]:
+def _summary(values: Sequence[float]) -> dict[str, TableValue]:
     if not values:
         return dict.fromkeys(("mean", "median", "quarter", "three_quarters", "deviation"))
     quarter, median, three = np.quantile(values, [0.25, 0.5, 0.75]).tolist()

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from whysaid.data.files.table import TableValue
 from whysaid.figures.bars import Bar, bars
 from whysaid.figures.boxes import boxes
 from whysaid.figures.curves import Curve, curves
 from whysaid.figures.differences import Difference, differences
 from whysaid.figures.titles import title
 from whysaid.metrics.human_attention import MEASURES
-from whysaid.studies.common.outcome import Cell, Outcome
+from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.statistics import mean_interval
 from whysaid.studies.human_attention.answer_groups import ALPHA, PREDICTED, RIGHT, AnswerGroups, Row, rows_by_target
 
@@ -45,7 +46,7 @@ class AttentionReport:
         summaries = self.cells.summaries(rows, MEASURES)
         tests = self.cells.tests(rows, MEASURES)
         means = [self._means(names, part) for names, part in rows_by_target(rows) if part]
-        made: dict[str, Sequence[Mapping[str, Cell]]] = {
+        made: dict[str, Sequence[Mapping[str, TableValue]]] = {
             "pairs": [_tidy(row) for row in rows],
             "cells": summaries,
             "tests": tests,
@@ -60,7 +61,7 @@ class AttentionReport:
             notes=self._notes(rows, tests, skipped),
         )
 
-    def _means(self, names: Mapping[str, Cell], rows: Sequence[Row]) -> dict[str, Cell]:
+    def _means(self, names: Mapping[str, TableValue], rows: Sequence[Row]) -> dict[str, TableValue]:
         spearman = mean_interval([row["spearman"] for row in rows], [row["image_id"] for row in rows], self.seed)
         others = {name: float(np.mean([row[name] for row in rows])) for name in MEASURES[1:]}
         return {**names, "questions": len(rows), **spearman.columns("spearman"), **others}
@@ -148,6 +149,6 @@ def _short(name: str) -> str:
     return title(name).replace(" ", "\n", 1)
 
 
-def _tidy(row: Row) -> dict[str, Cell]:
+def _tidy(row: Row) -> dict[str, TableValue]:
     first = ("question_id", "image_id", "question", "method", "target", "answer", "correct", "confidence", "people")
     return {name: row[name] for name in (*first, *MEASURES)}

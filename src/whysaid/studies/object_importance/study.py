@@ -21,6 +21,7 @@ from whysaid.data.batch import CaptionBatch
 from whysaid.data.captions.captioned_image import CaptionedImage
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.captions.stop_words import STOP_WORDS
+from whysaid.data.files.table import TableValue
 from whysaid.data.images import load_image
 from whysaid.data.instances import Instance, Instances, read_instances
 from whysaid.data.scenes.removed import without
@@ -31,8 +32,8 @@ from whysaid.figures.bars import bars
 from whysaid.figures.importance_sheet import importance_sheet
 from whysaid.metrics.localization import mass_accuracy
 from whysaid.models.captioner import Captioner
-from whysaid.studies.common.captioned import ObjectMention, drawn, explained_captioner, require_pixels
-from whysaid.studies.common.outcome import Cell, Outcome
+from whysaid.studies.common.captioned import ObjectMention, drawn, require_pixels
+from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.word_maps import Group, WordMaps
 from whysaid.studies.object_importance.trust import AREA, Removal, trust_bars, trust_table
 from whysaid.tasks.writer import Writer
@@ -81,7 +82,7 @@ class ObjectImportance:
         """Raises UserError: not a captioner of photos, or no photo has an object that can be removed."""
         if not isinstance(task, Writer):
             raise UserError("object importance compares captions: give ckpt= a captioner's checkpoint")
-        captioner = explained_captioner(task)
+        captioner = task.single_captioner
         require_pixels(data, captioner)
         images = data.images(data.evaluated)
         instances = read_instances(images)
@@ -107,7 +108,7 @@ class ObjectImportance:
         truth: Truth | None = partial(_drawn_without, source, image.id) if isinstance(source, Scenes) else None
         photo = load_image(image.path)
         weighed = self.importance(task, photo, objects, truth)
-        return StudiedPhoto(image.id, weighed, self._masses(explained_captioner(task), weighed))
+        return StudiedPhoto(image.id, weighed, self._masses(task.single_captioner, weighed))
 
     def _masses(self, captioner: Captioner, photo: PhotoEffects) -> list[dict[str, float]]:
         """For each object and method the share of the positive relevance that lies on the object: mean over the words
@@ -152,10 +153,10 @@ class ObjectImportance:
             ],
         )
 
-    def _rows(self, found: StudiedPhoto, names: Sequence[str], methods: Sequence[str]) -> list[dict[str, Cell]]:
+    def _rows(self, found: StudiedPhoto, names: Sequence[str], methods: Sequence[str]) -> list[dict[str, TableValue]]:
         """A row for each object, skipped ones too: what was said before and without it, and how far that is."""
         masses = iter(found.masses)
-        rows: list[dict[str, Cell]] = []
+        rows: list[dict[str, TableValue]] = []
         for one, row in zip(found.photo.objects, table_rows(found.photo, names), strict=True):
             mass = {} if one.skipped else next(masses)
             rows.append(
@@ -175,7 +176,7 @@ def _removal(name: str, found: Sequence[StudiedPhoto]) -> Removal:
     )
 
 
-def _metrics(rows: Sequence[Mapping[str, Cell]], split: str) -> dict[str, float]:
+def _metrics(rows: Sequence[Mapping[str, TableValue]], split: str) -> dict[str, float]:
     kinds = ("rho_distance", "rho_drop", "distance", "drop", "area_distance", "area_drop")
     return {
         f"{split}/importance_{kind}_{row['name']}": float(row[kind])  # type: ignore[arg-type]

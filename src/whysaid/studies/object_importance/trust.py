@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from whysaid.data.files.table import TableValue
 from whysaid.figures.bars import Bar
-from whysaid.studies.common.outcome import Cell
 from whysaid.studies.common.statistics import Interval, bootstrapped_rank_correlation, mean_interval
 
 Array = NDArray[np.floating]
@@ -38,7 +38,7 @@ def trust_table(
     area: Array,
     images: Sequence[int],
     seed: int = 0,
-) -> list[dict[str, Cell]]:
+) -> list[dict[str, TableValue]]:
     """A row for each way of removing, each attribution method and the baseline.
 
     Args:
@@ -52,7 +52,7 @@ def trust_table(
     Columns `rho_distance` and `rho_drop`: Spearman's ρ with the reference's importance. `area_distance`, `area_drop`:
     that of a removal's own importance with the object's area.
     """
-    rows: list[dict[str, Cell]] = []
+    rows: list[dict[str, TableValue]] = []
     for name, removal in removals.items():
         own = removal if name != reference else None
         row = _row(name, "removal", own and own.distance, own and own.drop, removals[reference], images, seed)
@@ -77,21 +77,21 @@ def _row(
     reference: Removal,
     images: Sequence[int],
     seed: int,
-) -> dict[str, Cell]:
-    row: dict[str, Cell] = {"name": name, "kind": kind, "objects": len(images)}
+) -> dict[str, TableValue]:
+    row: dict[str, TableValue] = {"name": name, "kind": kind, "objects": len(images)}
     for measure, own, known in (("distance", distance, reference.distance), ("drop", drop, reference.drop)):
         found = None if own is None else bootstrapped_rank_correlation(own, known, images, seed)
         row |= _columns(f"rho_{measure}", found)
     return row
 
 
-def _columns(name: str, interval: Interval | None) -> dict[str, Cell]:
+def _columns(name: str, interval: Interval | None) -> dict[str, TableValue]:
     if interval is None:
         return {name: None, f"{name}_low": None, f"{name}_high": None}
     return dict(interval.columns(name))
 
 
-def trust_bars(rows: Sequence[Mapping[str, Cell]]) -> dict[str, dict[str, Bar]]:
+def trust_bars(rows: Sequence[Mapping[str, TableValue]]) -> dict[str, dict[str, Bar]]:
     """The correlations of a table in two groups, for `whysaid.figures.bars`."""
     groups: dict[str, dict[str, Bar]] = {}
     for measure, title in MEASURES.items():
