@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from whysaid.doors.resolvers import register_resolvers
+from whysaid.run.resolvers import register_resolvers
 from whysaid.doors.train import train
 from whysaid.metrics.score import Unavailable
 from whysaid.run.conf import CONF

@@ -1,4 +1,4 @@
-"""Checkpoints: finding, reading and fitting them."""
+"""Checkpoints: they are found, read and fitted here."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Weights:
-    """What any door needs of a checkpoint: plain containers and tensors, nothing pickled.
+    """The part of a checkpoint that any door needs: plain containers and tensors, nothing pickled.
 
     path: the file. config: the run's resolved configuration. weights: of the model inside the LightningModule.
     """
@@ -41,7 +41,7 @@ class Weights:
     weights: dict[str, Tensor]
 
     def parts(self, *names: str) -> dict[str, Any]:
-        """Name → that part of the configuration; UserError where there is none: no run of this project wrote it."""
+        """Returns name → that part of the configuration; UserError where one of them is missing."""
         lacking = [name for name in names if not isinstance(self.config.get(name), Mapping)]
         if lacking:
             raise UserError(f"{self.path} has a configuration without {lacking[0]}: {_NOT_OURS}")
@@ -50,14 +50,14 @@ class Weights:
 
 @dataclass
 class Checkpoint(Weights):
-    """That of a model of words and photos: with its vocabulary, and with what its encoder's pixels look like."""
+    """The checkpoint of a model of words and photos, with its vocabulary and with the preprocessing of its encoder."""
 
     vocabulary: Vocabulary
     preprocessing: Preprocessing
 
 
 def read_checkpoint(path: str | Path, module: str = "captioner") -> Checkpoint:
-    """A checkpoint's contents, with `weights_only=True`: pickled code is refused.
+    """Reads a checkpoint with `weights_only=True`: pickled code is refused.
 
     Args:
         path: of a `.ckpt`.
@@ -72,7 +72,7 @@ def read_checkpoint(path: str | Path, module: str = "captioner") -> Checkpoint:
 
 
 def read_weights(path: str | Path, module: str, kind: str) -> Weights:
-    """A checkpoint's contents where it has no vocabulary, with `weights_only=True`.
+    """Reads a checkpoint that has no vocabulary, with `weights_only=True`.
 
     Args:
         path: of a `.ckpt`.
@@ -95,7 +95,7 @@ def _weights(raw: Mapping[str, Any], module: str) -> dict[str, Tensor]:
 
 
 def _read(path: str | Path, kind: str, contents: Callable[[Mapping[str, Any]], T]) -> T:
-    """What `contents` finds in a checkpoint; UserError where that is not there, or the file is not whole."""
+    """Returns what `contents` finds in a checkpoint; UserError where that is not there, or the file is not whole."""
     if not isinstance(path, str | Path):
         raise UserError(f"one checkpoint is wanted here, not {path}: give ckpt=PATH")
     if not Path(path).is_file():
@@ -110,12 +110,12 @@ def _read(path: str | Path, kind: str, contents: Callable[[Mapping[str, Any]], T
 
 
 def stored_config(path: str | Path) -> dict[str, Any]:
-    """The resolved configuration of the run that a checkpoint comes from."""
+    """Reads the resolved configuration of the run that a checkpoint comes from."""
     return _read(path, "model", lambda raw: dict(raw["config"]))
 
 
 def stored_assembly(path: str | Path) -> str:
-    """Name of the module that puts a checkpoint's model together; UserError where the checkpoint does not say."""
+    """Reads the name of the module that assembles a checkpoint's model; UserError where the checkpoint does not say."""
     name = stored_config(path).get("assemble")
     if not isinstance(name, str):
         raise UserError(f"{path} does not say of which task it is (`assemble` in its configuration): {_NOT_OURS}")
@@ -123,7 +123,7 @@ def stored_assembly(path: str | Path) -> str:
 
 
 def stored_answers(path: str | Path) -> AnswerVocabulary:
-    """The answers of the VQA model in a checkpoint."""
+    """Reads the answers of the VQA model in a checkpoint."""
     return _read(path, "VQA model", lambda raw: AnswerVocabulary(raw["answers"]))
 
 
@@ -134,7 +134,7 @@ def fit_weights(model: nn.Module, checkpoint: Weights) -> None:
 
 
 def fit_beginning(model: nn.Module, checkpoint: Weights) -> list[str]:
-    """Loads the weights into a model that may go on behind them, and returns the names of those that it has besides.
+    """Loads the weights into a model that may have further layers, and returns the names of these layers' weights.
 
     UserError, naming the first that differs, where the checkpoint has others than the model, or of other shapes.
     """
@@ -145,7 +145,7 @@ def fit_beginning(model: nn.Module, checkpoint: Weights) -> list[str]:
 
 
 def require_vocabulary(own: Vocabulary, checkpoint: Checkpoint) -> None:
-    """UserError where a data set's vocabulary is not the checkpoint's."""
+    """Raises UserError where the vocabulary of a data set is not that of the checkpoint."""
     if own.words != checkpoint.vocabulary.words:
         raise UserError(
             f"{checkpoint.path} has a vocabulary of {len(checkpoint.vocabulary)} words that is not this data's "
@@ -154,7 +154,7 @@ def require_vocabulary(own: Vocabulary, checkpoint: Checkpoint) -> None:
 
 
 def require_own_targets(config: Mapping[str, Any], checkpoint: Weights) -> None:
-    """UserError where a checkpoint's configuration names code that is not this project's: it would be called.
+    """Raises UserError where a checkpoint's configuration names code of others, which would be called.
 
     Args:
         config: what of the checkpoint's configuration will be instantiated, plain containers.
@@ -174,7 +174,7 @@ _PARTS = tuple(f"whysaid.{part}." for part in ("data", "decoding", "metrics", "m
 
 
 def _targets(config: Any) -> Iterator[Mapping[str, Any]]:
-    """The nodes of a configuration that name something to call."""
+    """Yields the nodes of a configuration that name something to call."""
     if isinstance(config, Mapping):
         if "_target_" in config:
             yield config
@@ -185,7 +185,7 @@ def _targets(config: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_own(node: Mapping[str, Any]) -> bool:
-    """Whether a node names a class of this project, a function called without arguments, or a constant.
+    """Tells whether a node names a class of this project, a function called without arguments, or a constant.
 
     The beginning of the name alone would not do: `whysaid.data.images.os.system` is found through a module of the
     project.
@@ -204,7 +204,7 @@ def _is_own(node: Mapping[str, Any]) -> bool:
 
 
 def newest(folder: Path) -> Path:
-    """The checkpoint to continue from: `last.ckpt` in a run directory, or the newest other that is whole."""
+    """Finds the checkpoint to continue from: `last.ckpt` in a run directory, or the newest other that is whole."""
     last = folder / "checkpoints" / "last.ckpt"
     others = sorted(last.parent.glob("*.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True)
     if not others:
@@ -218,7 +218,7 @@ def newest(folder: Path) -> Path:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether training can go on from a file."""
+    """Tells whether training can go on from a file."""
     try:
         content = torch.load(path, "cpu", weights_only=True, mmap=True)
     except Exception:  # torch raises many kinds for a truncated or foreign file

@@ -30,7 +30,7 @@ from whysaid.attribution.lrp.composite import Composite
 from whysaid.attribution.lrp.lrp import LRP
 from whysaid.attribution.targets import Targets
 from whysaid.data.batch import CaptionBatch
-from whysaid.doors.resolvers import quick_dtype
+from whysaid.run.resolvers import quick_dtype
 from whysaid.errors import UserError
 from whysaid.models.captioner import CellOutput, Features, State
 from whysaid.models.encoders.encoder import Encoder

@@ -25,7 +25,7 @@ from whysaid.data.batch import CaptionBatch
 from whysaid.data.captions.document_frequency import DocumentFrequencies, ngrams
 from whysaid.data.captions.stop_words import STOP_WORDS
 from whysaid.data.vocabulary import END, PAD, SPECIALS, START, Vocabulary
-from whysaid.doors.resolvers import quick_dtype
+from whysaid.run.resolvers import quick_dtype
 from whysaid.models.captioner import Captioner, Features
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.encoders.vgg16 import VGG16

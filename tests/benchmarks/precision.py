@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tests.benchmarks.timing import medians, write
-from whysaid.doors.resolvers import quick_precision
+from whysaid.run.resolvers import quick_precision
 from whysaid.models.encoders.efficientnet_lite0 import EfficientNetLite0
 from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.encoders.resnet import ResNet

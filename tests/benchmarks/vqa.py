@@ -29,7 +29,7 @@ from whysaid.attribution.answers import Answers
 from whysaid.attribution.gradient.grad_cam import GuidedGradCam
 from whysaid.attribution.together import attribute_all
 from whysaid.data.batch import QuestionBatch
-from whysaid.doors.resolvers import quick_dtype
+from whysaid.run.resolvers import quick_dtype
 from whysaid.metrics.human_attention import prepare, similarities, squared
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.encoders.resnet import ResNet

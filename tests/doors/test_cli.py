@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from whysaid.doors.resolvers import run_id
+from whysaid.run.resolvers import run_id
 from whysaid.doors.results import finish, metrics_table
 
 

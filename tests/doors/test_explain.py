@@ -66,14 +66,14 @@ def test_a_folder_of_photos(ckpt: str, folder: Path, places: list[str]) -> None:
 def test_a_photo_of_which_nothing_is_said_is_left_out(
     ckpt: str, folder: Path, places: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = CaptionSubject.look
+    look = CaptionSubject._look
 
-    def silent(subject: CaptionSubject, photo: Image.Image) -> Sentence:
+    def silent(subject: CaptionSubject, caption: list[str] | None, photo: Image.Image) -> Sentence:
         if photo.width == 40:
             raise UserError("nothing is said")
-        return look(subject, photo)
+        return look(subject, caption, photo)
 
-    monkeypatch.setattr(CaptionSubject, "look", silent)
+    monkeypatch.setattr(CaptionSubject, "_look", silent)
     ran = run_door("explain", ckpt, f"image={folder}", "~attribution", "caption=a house", *places)
     assert ran.code == 0
     found = explained(ran.folder)

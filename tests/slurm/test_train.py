@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from tests.running import FIGURES, SCENES, last_of_each, run_door, without_java
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait
-from whysaid.doors.resolvers import run_id
+from whysaid.run.resolvers import run_id
 
 pytestmark = pytest.mark.slurm
 

@@ -23,7 +23,6 @@ from whysaid.data.instances import Instance, Instances
 from whysaid.data.scenes.scene import locate
 from whysaid.data.scenes.world import scene
 from whysaid.data.vocabulary import END
-from whysaid.doors.explain import writer_of
 from whysaid.errors import UserError
 from whysaid.metrics.sentences import SentenceEmbedder
 from whysaid.models.captioner import Captioner
@@ -158,8 +157,6 @@ def test_only_captioners_are_asked() -> None:
     study = ObjectImportance(Importance({"any": torch.add}, SentenceEmbedder("unused")))
     with pytest.raises(UserError, match="give ckpt= a captioner's checkpoint"):
         study(torch.nn.Identity(), None, Path())  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="importance=true compares captions"):
-        writer_of(torch.nn.Identity())  # type: ignore[arg-type]
 
 
 # One's own photo

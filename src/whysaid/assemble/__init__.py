@@ -1,13 +1,19 @@
-"""From a configuration to the objects it names, one module per task."""
+"""From a configuration, or a checkpoint, to the objects that it names: one module for each task."""
 
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whysaid.checkpoint import stored_assembly
 from whysaid.errors import UserError
+
+if TYPE_CHECKING:
+    from whysaid.assemble.subject import Subject
+
+MODULES = tuple(f"whysaid.assemble.{task}" for task in ("captioning", "inpainting", "vqa"))
+"""The modules of the tasks."""
 
 
 def assembly(name: str) -> ModuleType:
@@ -17,13 +23,11 @@ def assembly(name: str) -> ModuleType:
     return import_module(name)
 
 
-MODULES = tuple(f"whysaid.assemble.{task}" for task in ("captioning", "inpainting", "vqa"))
-
-
 def stored_builder(path: str | Path, name: str) -> Callable[..., Any]:
     """`build_evaluation` or `build_subject` of the task that a checkpoint is of.
 
-    Raises UserError: there is no such checkpoint, or it is of no task, or of one that has no such function.
+    Raises:
+        UserError: there is no such checkpoint, or it is of no task, or of one that has no such function.
     """
     module = stored_assembly(path)
     builder: Callable[..., Any] | None = getattr(assembly(module), name, None)
@@ -31,3 +35,16 @@ def stored_builder(path: str | Path, name: str) -> Callable[..., Any]:
         task = module.rpartition(".")[2]
         raise UserError(f"{path} is of {task}, which says no words to explain: give a captioner's or a VQA model's")
     return builder
+
+
+def load(ckpt: str | Path) -> "Subject":
+    """The model of a checkpoint, ready to explain what it says of photos; on the CPU, in evaluation mode.
+
+    Args:
+        ckpt: a `.ckpt` of a captioner or of a VQA model.
+
+    Raises:
+        UserError: there is no such checkpoint, it is damaged, or its model says no words.
+    """
+    subject: Subject = stored_builder(ckpt, "build_subject")(str(ckpt))
+    return subject

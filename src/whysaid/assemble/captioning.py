@@ -1,4 +1,4 @@
-"""From a configuration to a captioner, its task and its data."""
+"""Makes a captioner, its task and its data from a configuration."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from whysaid.tasks.writer import Writer
 def build_task(
     config: DictConfig, plain: dict[str, Any], resumed: Path | None = None
 ) -> tuple[Captioning, CaptionData]:
-    """The LightningModule and its data; weights from `config.ckpt` where it is given.
+    """Makes the LightningModule and its data, with the weights of `config.ckpt` where it is given.
 
     Args:
         config: a composed training configuration.
@@ -47,10 +47,12 @@ def build_task(
 
 
 def build_evaluation(config: DictConfig) -> tuple[Writer, CaptionData, DictConfig]:
-    """What evaluates `config.ckpt`, a path or, for an ensemble, a list of paths.
+    """Makes what evaluates `config.ckpt`, a path or, for an ensemble, a list of paths.
 
     Data and decoding are those of the (first) checkpoint's run, with the values that `config` gives in their place.
-    Returns the module, the data, and the configuration completed by the checkpoint's.
+
+    Returns:
+        The module, the data, and the configuration completed by the checkpoint's.
     """
     paths = [config.ckpt] if isinstance(config.ckpt, str) else list(config.ckpt)
     loaded = [load_captioner(path) for path in paths]
@@ -67,22 +69,26 @@ def build_evaluation(config: DictConfig) -> tuple[Writer, CaptionData, DictConfi
     return Writer(model, vocabulary, instantiate(merged.decoding)), data, merged
 
 
-def build_subject(config: DictConfig) -> CaptionSubject:
-    """What `python -m src.explain` explains: the captioner of `config.ckpt`, and `config.caption` where it is given."""
-    captioner, checkpoint = load_captioner(config.ckpt)
-    decoding = instantiate(over_own("decoding", config.get("decoding"), checkpoint.config))
-    return CaptionSubject(captioner, checkpoint, decoding, config.caption)
+def build_subject(path: str, decoding: DictConfig | None = None) -> CaptionSubject:
+    """Makes a subject of the captioner in a checkpoint.
+
+    Args:
+        path: of the checkpoint.
+        decoding: values in place of those of the checkpoint's run; None changes nothing.
+    """
+    captioner, checkpoint = load_captioner(path)
+    return CaptionSubject(captioner, checkpoint, instantiate(over_own("decoding", decoding, checkpoint.config)))
 
 
 def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
-    """`config` with the run's own data and decoding wherever it says nothing or null."""
+    """Returns `config` with the run's own data and decoding wherever it says nothing or null."""
     merged = with_own_data(config, own)
     merged.decoding = over_own("decoding", config.get("decoding"), own)
     return merged
 
 
 def load_captioner(path: str) -> tuple[Captioner, Checkpoint]:
-    """The captioner of a checkpoint, in evaluation mode, built from the configuration stored in it."""
+    """Builds the captioner of a checkpoint, in evaluation mode, from the configuration stored in it."""
     checkpoint = read_checkpoint(path)
     used = checkpoint.parts("encoder", "model", "data", "decoding")
     require_own_targets(used, checkpoint)

@@ -1,4 +1,4 @@
-"""How data and encoder meet: the preprocessing of pixels, or the cache of features."""
+"""The meeting of data and encoder: the preprocessing of pixels, or the cache of features."""
 
 from pathlib import Path
 from typing import Any
@@ -32,5 +32,5 @@ def attach(data: Featured[Any], encoder: Encoder, vocabulary: Vocabulary | None 
 
 
 def feature_folder(data: Featured[Any], encoder: Encoder, mark: str) -> Path:
-    """Where the features of an encoder with the fingerprint `mark` are kept."""
+    """Returns the folder in which the features of an encoder with the fingerprint `mark` are kept."""
     return data.cache_dir / f"features-{type(encoder).__name__.lower()}-{mark[:12]}"

@@ -1,13 +1,13 @@
-"""From a configuration to a generator and its discriminator, their task and their data."""
+"""Makes a generator and its discriminator, their task and their data from a configuration."""
 
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from whysaid.assemble.evaluation_callbacks import with_task_callbacks
 from whysaid.assemble.own_data import with_own_data
 from whysaid.checkpoint import Weights, fit_weights, read_weights, require_own_targets
 from whysaid.data.inpainting.datamodule import InpaintingData
@@ -15,7 +15,6 @@ from whysaid.data.inpainting.holes import uncentred
 from whysaid.errors import UserError
 from whysaid.models.inpainting.discriminator import Discriminator
 from whysaid.models.inpainting.generator import Generator
-from whysaid.run.conf import CONF
 from whysaid.tasks.completer import Completer
 from whysaid.tasks.inpainting import Inpainting
 
@@ -26,7 +25,7 @@ AVERAGED = "average.module"
 def build_task(
     config: DictConfig, plain: dict[str, Any], resumed: Path | None = None
 ) -> tuple[Inpainting, InpaintingData]:
-    """The LightningModule and its data; both models' weights from `config.ckpt` where it is given.
+    """Makes the LightningModule and its data, with both models' weights of `config.ckpt` where it is given.
 
     Args:
         config: a composed training configuration.
@@ -50,10 +49,13 @@ def build_task(
 
 
 def build_evaluation(config: DictConfig) -> tuple[Completer, InpaintingData, DictConfig]:
-    """What evaluates the checkpoint `config.ckpt`.
+    """Makes what evaluates the checkpoint `config.ckpt`.
 
     Data are those of its run, with the values that `config` gives in their place; the callbacks are this task's unless
-    others were chosen. Returns the module, the data, and the configuration completed so.
+    others were chosen.
+
+    Returns:
+        The module, the data, and the configuration completed so.
     """
     if not isinstance(config.ckpt, str):
         raise UserError("generators make no ensemble: give one checkpoint, ckpt=PATH")
@@ -65,7 +67,7 @@ def build_evaluation(config: DictConfig) -> tuple[Completer, InpaintingData, Dic
 
 
 def load_generator(path: str) -> tuple[Generator, Weights]:
-    """The averaged generator of a checkpoint, in evaluation mode, built from the configuration stored in it."""
+    """Builds the averaged generator of a checkpoint, in evaluation mode, from the configuration stored in it."""
     checkpoint = read_weights(path, AVERAGED, "generator")
     used = checkpoint.parts("model", "data")
     require_own_targets(used, checkpoint)
@@ -75,7 +77,7 @@ def load_generator(path: str) -> tuple[Generator, Weights]:
 
 
 class TrainedInpainter:
-    """The generator of a checkpoint as any other way to fill holes; it is read when the first hole is to be filled.
+    """An inpainter by the generator of a checkpoint, which is read when the first hole is to be filled.
 
     Args:
         path: of the checkpoint.
@@ -86,9 +88,10 @@ class TrainedInpainter:
         self._generator: Generator | None = None
 
     def __call__(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in [0, 1] with their holes filled, masks (B, 1, H, W), 1 = hole.
+        """Fills the holes of images (B, 3, H, W) in [0, 1]; masks (B, 1, H, W), 1 = hole.
 
-        Raises UserError: no checkpoint is given, or it has no generator, or a mask leaves nothing known.
+        Raises:
+            UserError: no checkpoint is given, or it has no generator, or a mask leaves nothing known.
         """
         if self._generator is None:
             if self.path is None:
@@ -102,9 +105,7 @@ class TrainedInpainter:
 
 
 def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
-    """`config` with the run's own data wherever it says nothing or null, and with callbacks that fit the task."""
-    merged = with_own_data(config, own)
-    if HydraConfig.get().runtime.choices["callbacks"] == "evaluation":
-        merged.callbacks = OmegaConf.load(Path(CONF) / "callbacks" / "inpainting_evaluation.yaml")
+    """Returns `config` with the run's own data wherever it says nothing or null, and with the callbacks of the task."""
+    merged = with_task_callbacks(with_own_data(config, own), "inpainting")
     merged.metrics = merged.decoding = None  # those of captions
     return merged

@@ -1,4 +1,4 @@
-"""Evaluation uses the data, and the decoding, of the checkpoint's own run."""
+"""The data, and the decoding, of a checkpoint's own run, which evaluation uses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from whysaid.errors import UserError
 
 
 def with_own_data(config: DictConfig, own: Mapping[str, Any]) -> DictConfig:
-    """`config` with the run's own data wherever it says nothing or null; data that it names with a target stay.
+    """Returns `config` with the run's own data wherever it says nothing or null; data named with a target stay.
 
     Args:
         config: a composed evaluation configuration; it is not changed.
@@ -27,7 +27,7 @@ def with_own_data(config: DictConfig, own: Mapping[str, Any]) -> DictConfig:
 
 
 def over_own(group: str, given: DictConfig | None, own: Mapping[str, Any]) -> DictConfig:
-    """What is given of a group of the configuration, over the run's own; all of it where it has a target.
+    """Lays the given values of a group over the run's own; a group that is given with a target stays as it is.
 
     Args:
         group: its name, `data` or `decoding`.

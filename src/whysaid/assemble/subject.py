@@ -1,23 +1,134 @@
-"""What `python -m src.explain` asks of a task: a model that looks at one photo after another."""
+"""What can be explained on a user's own photos: a model, where it comes from, and what it may be asked.
 
-from typing import Protocol
+T explained words, S words read, H × W pixels of a photo.
+"""
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from whysaid.attribution.sentence import Sentence
+from whysaid.assemble.methods import named_method
+from whysaid.attribution.method import Method
+from whysaid.attribution.sentence import Sentence, explain_sentence
 from whysaid.checkpoint import Checkpoint
+from whysaid.data.images import load_image
+from whysaid.errors import UserError
 from whysaid.models.explainable import Explainable
+from whysaid.tasks.writer import Writer
+
+Look = Callable[[Image.Image], Sentence]
+"""From an RGB photo of any size to what the model says of it, or is told to say of it."""
 
 
-class Subject(Protocol):
-    """What `build_subject(config)` of a task's assembly gives: whoever can be explained on the user's own photos.
+@dataclass(frozen=True)
+class PhotoExplanation:
+    """What one method finds for every word that a model says of a photo.
 
-    model: in evaluation mode. checkpoint: where it comes from.
+    Attributes:
+        words: the T explained words: those of the caption, or the answers to a question.
+        read: the S words that the model read: `<start>` and the caption's words but the last, or the question's.
+        maps: (T, H, W) float32, relevance of each pixel of the upright photo: > 0 for the word, < 0 against it.
+        word_relevance: (T, S) float32, relevance of each word that was read; None where the method says nothing of
+            words.
+        residual: (T,) float32, what the method loses of the explained score; None where it does not claim to add up.
+        about: whatever else is known, plain containers, such as `sentinel` or the likeliest `answers`.
     """
 
+    words: list[str]
+    read: list[str]
+    maps: NDArray[np.floating]
+    word_relevance: NDArray[np.floating] | None = None
+    residual: NDArray[np.floating] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def caption(self) -> str:
+        """The explained words as one text."""
+        return " ".join(self.words)
+
+
+class Subject(ABC):
+    """A trained model that explains what it says of photos; `whysaid.load` gives one.
+
+    Attributes:
+        kind: of the model, for messages.
+        options: names of what it may be asked for beside the photo.
+        model: in evaluation mode.
+        checkpoint: where it comes from.
+    """
+
+    kind: ClassVar[str]
+    options: ClassVar[tuple[str, ...]]
     model: Explainable
     checkpoint: Checkpoint
 
-    def look(self, photo: Image.Image) -> Sentence:
-        """What the model says of an RGB photo of any size, or what it is told to say."""
-        ...
+    @property
+    @abstractmethod
+    def writer(self) -> Writer:
+        """The captioner with its decoding. Raises UserError where the model writes no captions."""
+
+    @abstractmethod
+    def asking(self, **options: str | None) -> Look:
+        """Checks what is asked, and returns what looks at one photo after another.
+
+        Args:
+            options: some of `options`; None is as good as absent.
+
+        Raises:
+            UserError: the model cannot be asked this.
+        """
+
+    def require_options(self, given: Mapping[str, object]) -> None:
+        """Raises UserError where an option is given that only another kind of model takes."""
+        for name, value in given.items():
+            if value is not None and name not in self.options:
+                raise UserError(
+                    f"{self.checkpoint.path} is a {self.kind}'s, which takes no {name}=: leave it out, or give another "
+                    "ckpt="
+                )
+
+    def explain(
+        self, photo: str | Path | Image.Image | NDArray[np.uint8], method: str | Method = "lrp", **options: str | None
+    ) -> PhotoExplanation:
+        """Explains every word that the model says of a photo.
+
+        Args:
+            photo: a file, a PIL image, or an array (H, W, 3) of uint8.
+            method: a name of `conf/attribution`, such as `lrp`, `grad_cam` or `attention`; or an attribution method.
+            options: `caption` of a captioner: the sentence to explain in place of its own. `question` of a VQA model,
+                and `answer`, explained before the model's own.
+
+        Returns:
+            Words, maps in the photo's coordinates, relevance of the words read, and the residual.
+
+        Raises:
+            UserError: the photo cannot be read, the model cannot be asked this, or the method does not apply.
+        """
+        self.require_options(options)
+        image = as_photo(photo)
+        sentence = self.asking(**options)(image)
+        name = method if isinstance(method, str) else type(method).__name__
+        methods: dict[str, Method] = {}
+        if name not in sentence.beside:
+            methods = {name: named_method(method) if isinstance(method, str) else method}
+        maps = explain_sentence(self.model, sentence, methods, (image.height, image.width))[name]
+        return PhotoExplanation(
+            list(sentence.said), list(sentence.read), maps.maps, maps.words, maps.residual, dict(sentence.about)
+        )
+
+
+def as_photo(photo: str | Path | Image.Image | NDArray[np.uint8]) -> Image.Image:
+    """An RGB image of a file, of a PIL image, or of an array (H, W, 3) of uint8; UserError for any other array."""
+    if isinstance(photo, str | Path):
+        return load_image(photo)
+    if isinstance(photo, Image.Image):
+        return photo.convert("RGB")
+    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
+        raise UserError(f"a photo is an array (H, W, 3) of uint8, not {photo.shape} of {photo.dtype}")
+    return Image.fromarray(photo)

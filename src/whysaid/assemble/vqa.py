@@ -1,4 +1,4 @@
-"""From a configuration to a model that answers questions, its task and its data."""
+"""Makes a model that answers questions, its task and its data from a configuration."""
 
 import logging
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from whysaid.assemble.evaluation_callbacks import with_task_callbacks
 from whysaid.assemble.features import attach
 from whysaid.assemble.own_data import with_own_data
 from whysaid.assemble.question_subject import QuestionSubject
@@ -26,7 +27,6 @@ from whysaid.data.questions.datamodule import QuestionData
 from whysaid.errors import UserError
 from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.saaa import SAAA
-from whysaid.run.conf import CONF
 from whysaid.tasks.vqa import Answering
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ MODULE = "model"
 def build_task(
     config: DictConfig, plain: dict[str, Any], resumed: Path | None = None
 ) -> tuple[Answering, QuestionData]:
-    """The LightningModule and its data; weights from `config.ckpt`, or the encoder's from `config.encoder_ckpt`.
+    """Makes the LightningModule and its data; weights from `config.ckpt`, or the encoder's from `config.encoder_ckpt`.
 
     Args:
         config: a composed training configuration.
@@ -65,10 +65,13 @@ def build_task(
 
 
 def build_evaluation(config: DictConfig) -> tuple[Answering, QuestionData, DictConfig]:
-    """What evaluates the checkpoint `config.ckpt`.
+    """Makes what evaluates the checkpoint `config.ckpt`.
 
-    Data are those of its run, with the values that `config` gives in their place; the metrics are this task's. Returns
-    the module, the data, and the configuration completed so.
+    Data are those of its run, with the values that `config` gives in their place; the callbacks are this task's unless
+    others were chosen.
+
+    Returns:
+        The module, the data, and the configuration completed so.
     """
     if not isinstance(config.ckpt, str):
         raise UserError("VQA models make no ensemble: give one checkpoint, ckpt=PATH")
@@ -81,22 +84,20 @@ def build_evaluation(config: DictConfig) -> tuple[Answering, QuestionData, DictC
     return Answering(model, checkpoint.vocabulary, answers), data, merged
 
 
-def build_subject(config: DictConfig) -> QuestionSubject:
-    """What `python -m src.explain` explains: the answer of `config.ckpt` to `config.question`."""
-    model, checkpoint, answers = load_answering(config.ckpt)
-    return QuestionSubject(model, checkpoint, answers, config.get("question"), config.get("answer"))
+def build_subject(path: str, decoding: DictConfig | None = None) -> QuestionSubject:
+    """Makes a subject of the VQA model in a checkpoint; `decoding` is that of captioners and has no effect."""
+    return QuestionSubject(*load_answering(path))
 
 
 def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
-    """`config` with the run's own data wherever it says nothing or null, and with what scores answers."""
-    merged = with_own_data(config, own)
-    merged.callbacks = OmegaConf.load(Path(CONF) / "callbacks" / "vqa_evaluation.yaml")
+    """Returns `config` with the run's own data wherever it says nothing or null, and with the callbacks of the task."""
+    merged = with_task_callbacks(with_own_data(config, own), "vqa")
     merged.metrics = merged.decoding = None  # those of captions
     return merged
 
 
 def load_answering(path: str) -> tuple[SAAA, Checkpoint, AnswerVocabulary]:
-    """The model of a checkpoint, in evaluation mode, built from the configuration stored in it, and its answers."""
+    """Builds the model of a checkpoint, in evaluation mode, from the configuration stored in it; and its answers."""
     checkpoint = read_checkpoint(path, MODULE)
     answers = stored_answers(path)
     require_own_targets(checkpoint.parts("encoder", "model", "data"), checkpoint)
@@ -126,7 +127,7 @@ def start_encoder(encoder: Encoder, path: str) -> None:
 
 
 def _encoder(config: DictConfig, from_elsewhere: bool) -> Encoder:
-    """The encoder that a configuration names, without its pretrained weights where others are loaded into it."""
+    """Makes the encoder that a configuration names, without its pretrained weights where others are loaded into it."""
     chosen = config.encoder.copy()
     if from_elsewhere and "weights" in chosen:
         chosen.weights = None
@@ -135,7 +136,7 @@ def _encoder(config: DictConfig, from_elsewhere: bool) -> Encoder:
 
 
 def _require_answers(own: AnswerVocabulary, checkpoint: Checkpoint) -> None:
-    """UserError where a data set's answers are not the checkpoint's."""
+    """Raises UserError where the answers of a data set are not those of the checkpoint."""
     stored = stored_answers(checkpoint.path)
     if own.answers != stored.answers:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What all doors share: how a command line becomes a configuration, and an error one line."""
+"""The frame of every door: it turns a command line into a configuration, and an error into one line."""
 
 import os
 import sys
@@ -11,7 +11,6 @@ from omegaconf import DictConfig
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from yaml import YAMLError
 
-from whysaid.doors.resolvers import register_resolvers
 from whysaid.doors.sweep import SweepRecord, show_sweep
 from whysaid.run import slurm
 from whysaid.run.conf import CONF
@@ -19,6 +18,7 @@ from whysaid.run.error_message import error_line, expected
 from whysaid.run.interrupted import Interrupted
 from whysaid.run.optuna_study import none_succeeded
 from whysaid.run.processes import leave_processes, own_command
+from whysaid.run.resolvers import register_resolvers
 from whysaid.run.sweep import in_sweep
 from whysaid.run.warnings_filter import filter_warnings
 
@@ -79,9 +79,9 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
 
 
 def leave(stop: Interrupted) -> int:
-    """The exit status of an interrupted run, whose SLURM job is put back into the queue where the signal says so.
+    """Returns the exit status of an interrupted run, and requeues its SLURM job where that is asked for.
 
-    That of other processes than the first is 0: one that fails would have the first one killed before it is done.
+    Processes other than the first return 0: one that failed would have the first one killed before it is done.
     """
     if getattr(rank_zero_only, "rank", 0):
         return 0

@@ -1,4 +1,4 @@
-"""`python -m src.evaluate ckpt=PATH [study=NAME]`: metrics of a checkpoint or an ensemble, or one of the studies."""
+"""`python -m src.evaluate ckpt=PATH [study=NAME]`: scores a checkpoint or an ensemble, or runs one of the studies."""
 
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from whysaid.run.loggers import close, close_loggers, start_loggers
 from whysaid.studies.common.outcome import Outcome, Study
 
 WIDEST = 240
-"""Columns of a study's table; a narrower terminal breaks its lines."""
+"""Width of a study's printed table, in characters; a narrower terminal breaks its lines."""
 
 
 @door("evaluate")
 def main(config: DictConfig) -> None:
-    """Test what `ckpt` names on `split`, with the data of its own run unless the command line changes it."""
+    """Tests what `ckpt` names on `split`, with the data of its own run unless the command line changes them."""
     folder = run_dir()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     first = config.ckpt[0] if isinstance(config.ckpt, ListConfig) and config.ckpt else config.ckpt

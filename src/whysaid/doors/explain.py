@@ -1,4 +1,4 @@
-"""`python -m src.explain ckpt=PATH image=FILE_OR_FOLDER`: what each word said of a photo rests on."""
+"""`python -m src.explain ckpt=PATH image=FILE_OR_FOLDER`: shows what each word said of a photo rests on."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from whysaid.assemble import stored_builder
-from whysaid.assemble.caption_subject import CaptionSubject
 from whysaid.assemble.subject import Subject
 from whysaid.attribution.sentence import explain_sentence
 from whysaid.attribution.together import chosen
@@ -21,17 +20,21 @@ from whysaid.doors.cli import door
 from whysaid.errors import UserError
 from whysaid.report.album import Album
 from whysaid.run.config_file import resolved, run_dir, save_config
-from whysaid.tasks.writer import Writer
+
+OPTIONS = ("caption", "question", "answer")
+"""Keys of the configuration that only one kind of model takes."""
 
 
 @door("explain")
 def main(config: DictConfig) -> None:
-    """Write `report.html`, `explanations.json`, pictures and maps of every photo that can be read."""
+    """Writes `report.html`, `explanations.json`, pictures and maps of every photo that can be read."""
     folder = run_dir()
     pl.seed_everything(config.seed, verbose=False)
     paths = photos(Path(config.image))
-    subject: Subject = stored_builder(config.ckpt, "build_subject")(config)
-    require_its_own(config, subject)
+    subject: Subject = stored_builder(config.ckpt, "build_subject")(config.ckpt, config.get("decoding"))
+    options = {name: config[name] for name in OPTIONS}
+    subject.require_options(options)
+    look = subject.asking(**{name: options[name] for name in subject.options})
     methods = chosen(config.get("attribution"), HydraConfig.get().runtime.choices.get("attribution", ""))
     importance: Importance | None = instantiate(config.counterfactual) if config.importance else None
     save_config(resolved(config), folder)
@@ -43,19 +46,19 @@ def main(config: DictConfig) -> None:
             album.skip(str(error))
             continue
         try:
-            sentence = subject.look(photo)
+            sentence = look(photo)
         except UserError as error:
             album.skip(f"{path}: {error}")
             continue
         try:
-            found = explain_sentence(subject.model, sentence, methods, album.map_size(photo))
-            weighed = None if importance is None else importance(writer_of(subject), photo, annotated_objects(path))
+            maps = explain_sentence(subject.model, sentence, methods, album.map_size(photo))
+            effects = None if importance is None else importance(subject.writer, photo, annotated_objects(path))
         except UserError as error:
             if not album.records:
                 raise  # what fails for the first photo is not the photo's fault
             album.skip(f"{path}: {error}")
             continue
-        album.add(path, photo, sentence, found, weighed)
+        album.add(path, photo, sentence, maps, effects)
     if not album.records:
         sys.exit(f"error: none of the photos can be explained; {album.skipped[0]}")
     album.finish(subject.checkpoint)
@@ -68,26 +71,10 @@ def main(config: DictConfig) -> None:
 
 
 def photos(path: Path) -> list[Path]:
-    """The file itself, or the files of a folder in order of name; UserError where there is none."""
+    """Lists the file itself, or the files of a folder in order of name; UserError where there is none."""
     if path.is_file():
         return [path]
-    found = sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else []
-    if not found:
+    files = sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else []
+    if not files:
         raise UserError(f"there is no photo {path}: give image= a file, or a folder that holds some")
-    return found
-
-
-def require_its_own(config: DictConfig, subject: Subject) -> None:
-    """UserError where something is given that only another kind of model takes."""
-    writes = isinstance(subject, CaptionSubject)
-    kind, others = ("captioner", ("question", "answer")) if writes else ("VQA model", ("caption",))
-    for name in others:
-        if config[name] is not None:
-            raise UserError(f"{config.ckpt} is a {kind}'s, which takes no {name}=: leave it out, or give another ckpt=")
-
-
-def writer_of(subject: Subject) -> Writer:
-    """Who writes captions; UserError where that is not what the model does."""
-    if not isinstance(subject, CaptionSubject):
-        raise UserError("importance=true compares captions: give ckpt= a captioner's checkpoint, or leave it out")
-    return subject.writer
+    return files

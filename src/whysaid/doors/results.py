@@ -1,4 +1,4 @@
-"""What a door writes and prints last: `metrics.json`, the table of metrics, and the path of the run directory."""
+"""The results that a door writes and prints last: `metrics.json`, the table of metrics, the run directory's path."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ BASELINES = {
     "mean_fill": "mean colour",
     "biharmonic": "biharmonic",
 }
-"""Suffix of a metric's name → heading: what else was scored as the model's captions or pictures were."""
+"""Suffix of a metric's name → heading of its column: whatever was scored in place of the model's own output."""
 
 
 def finish(metrics: Mapping[str, float], folder: Path) -> None:
@@ -30,9 +30,9 @@ def finish(metrics: Mapping[str, float], folder: Path) -> None:
 
 
 def metrics_table(metrics: Mapping[str, float]) -> Table:
-    """A row for each `<split>/<metric>` of an evaluated split, its baselines `<metric>_<baseline>` beside it.
+    """Makes a table with a row for each `<split>/<metric>` and its baselines, `<metric>_<baseline>`, beside it.
 
-    Where other splits were evaluated, `train/` is what training logged, and left out.
+    Values that training logged under `train/` are left out where validation or test were evaluated.
     """
     elsewhere = any(name.startswith(("val/", "test/")) for name in metrics)
     passed_over = ("lr-", "train/") if elsewhere else ("lr-",)

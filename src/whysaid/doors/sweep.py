@@ -25,10 +25,10 @@ from whysaid.run.sweep import RECORD, Job, in_sweep, innermost_reason, read_jobs
 
 
 class SweepRecord(Callback):
-    """Hydra's callback that writes a job's record when it starts and when it ends; a run by itself has none.
+    """Hydra's callback that writes the record of each job of a sweep when the job starts and when it ends.
 
     Args:
-        folder: what is summed up; None: the directory of the sweep.
+        folder: the directory that is summed up; None takes that of the sweep.
 
     Attributes:
         summed_up: the directory of the sweep that this process has begun last.
@@ -61,7 +61,7 @@ class SweepRecord(Callback):
         self._write(config, job)
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """The tasks of a SLURM array are no Hydra sweep: each that ends sums up what there is."""
+        """Sums up after each task of a SLURM array: together they are a sweep, but none that Hydra knows of."""
         if slurm.in_array() and slurm.rank() == 0:
             summarise(run_folder(config).parent)
 
@@ -86,7 +86,7 @@ def summarise(folder: Path) -> list[Job]:
 
 
 def _csv(folder: Path, jobs: Sequence[Job]) -> str:
-    """A row for each job: what it was given, how it ended, and every metric of its `metrics.json`."""
+    """Returns a row for each job: its varied keys, how it ended, and every metric of its `metrics.json`."""
     metrics = [_metrics(folder / job.folder) for job in jobs]
     keys, names = swept(jobs), sorted({name for numbers in metrics for name in numbers})
     text = io.StringIO()
@@ -106,7 +106,7 @@ def _metrics(folder: Path) -> Mapping[str, float]:
 
 
 def sweep_table(jobs: Sequence[Job]) -> Table:
-    """What was varied and what it gave; failed jobs with their reason."""
+    """Makes a table of the varied keys and the compared metric; a failed job has its reason in the last column."""
     keys = swept(jobs)
     table = Table("job", *keys, jobs[0].monitor or "value", "")
     for job in jobs:
@@ -117,7 +117,7 @@ def sweep_table(jobs: Sequence[Job]) -> Table:
 
 
 def show_sweep() -> None:
-    """Writes and prints the summary of the sweep that this process has run, if it has."""
+    """Writes and prints the summary of the sweep, if this process has run one."""
     folder = SweepRecord.summed_up
     jobs: list[Job] = summarise(folder) if folder is not None and folder.is_dir() else []
     if jobs:

@@ -1,4 +1,4 @@
-"""`python -m src.train experiment=NAME`: fit, then evaluate the best checkpoint on validation and test."""
+"""`python -m src.train experiment=NAME`: trains, then evaluates the best checkpoint on validation and test."""
 
 import logging
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @door("train")
 def main(config: DictConfig) -> float | None:
-    """Train and test what the configuration composes; returns the monitored metric, for sweeps."""
+    """Trains and tests what the configuration composes; returns the monitored metric, for sweeps."""
     folder = run_dir()
     if config.resume:
         resumed = newest(folder)
@@ -39,7 +39,16 @@ def main(config: DictConfig) -> float | None:
 
 
 def train(config: DictConfig, folder: Path, resumed: Path | None = None) -> float | None:
-    """Fit from scratch, from `config.ckpt`, or on from the checkpoint `resumed`; evaluate the best; write results."""
+    """Trains, evaluates the best checkpoint, and writes the results.
+
+    Args:
+        config: composed by `conf/train.yaml`; with `ckpt` training starts from the weights of that checkpoint.
+        folder: the run directory.
+        resumed: the checkpoint that training goes on from, with its optimiser and its place in the data; or None.
+
+    Returns:
+        The monitored metric, or None where it was never measured.
+    """
     if config.get("finetune") and not (config.ckpt or resumed):
         raise UserError(
             "this objective fine-tunes a trained model: give it with ckpt=PATH; "
@@ -78,9 +87,9 @@ def fit_and_test(
     config: DictConfig,
     resumed: Path | None,
 ) -> dict[str, float]:
-    """Every metric of a training and, where they are wanted, of its best checkpoint on validation and test.
+    """Trains, and returns every metric: of the training, and of its best checkpoint on validation and test.
 
-    Without them the monitored metric is that of the best validation.
+    With `config.test=false` the latter are left out, and the monitored metric is that of the best validation.
     """
     trainer.fit(task, datamodule=data, ckpt_path=resumed, weights_only=True)
     metrics = numbers(trainer)
@@ -96,7 +105,7 @@ def fit_and_test(
 
 
 def lost(message: str) -> str:
-    """What of the run was ended from outside, by torch's message about it; empty where it is about something else."""
+    """Explains torch's message about a process that was ended from outside; empty where it is about another fault."""
     if "DataLoader worker" in message:
         return "a process that loads images was killed, often for want of memory: lower data.num_workers"
     if any(word in message for word in ("gloo", "NCCL")) and any(word in message for word in _SILENT):
@@ -108,12 +117,12 @@ _SILENT = ("Connection closed", "Connection reset", "Broken pipe", "remote proce
 
 
 def numbers(trainer: pl.Trainer) -> dict[str, float]:
-    """What was logged last under each name."""
+    """Returns the value that was logged last under each name."""
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
 def conclude(trainer: pl.Trainer, metrics: dict[str, float], folder: Path) -> None:
-    """Ends the loggers' runs and writes down the metrics."""
+    """Ends the loggers' runs, and writes and prints the metrics."""
     close(trainer)
     if trainer.is_global_zero:
         finish(metrics, folder)
@@ -124,12 +133,12 @@ def _experiment() -> str:
 
 
 def continue_config(folder: Path, overrides: Sequence[str] = (), resume: str | None = None) -> DictConfig:
-    """The run's own configuration, with the values that were given beside `resume=` on the command line."""
+    """Returns the configuration of the run in `folder`, changed by what stands beside `resume=` on the command line."""
     saved = folder / "config.yaml"
     if not saved.exists():
         raise UserError(f"{folder} holds no config.yaml: resume= takes the directory of an earlier run")
     require_plain(saved)
-    given = [override for override in overrides if not override.startswith("resume=")]
+    changes = [override for override in overrides if not override.startswith("resume=")]
     own = OmegaConf.load(saved)
     assert isinstance(own, DictConfig)
     if Path(own.paths.run_dir).resolve() != folder.resolve():  # it would write there
@@ -137,6 +146,6 @@ def continue_config(folder: Path, overrides: Sequence[str] = (), resume: str | N
             f"{folder} was {own.paths.run_dir} when it was trained: move it back, or start from its weights with ckpt="
         )
     OmegaConf.set_struct(own, True)
-    changed = OmegaConf.merge(own, OmegaConf.from_dotlist([*given, f"resume={resume or 'null'}"]))
+    changed = OmegaConf.merge(own, OmegaConf.from_dotlist([*changes, f"resume={resume or 'null'}"]))
     assert isinstance(changed, DictConfig)
     return changed

@@ -11,7 +11,7 @@ from whysaid.errors import UserError
 
 
 class WholeFile(TorchCheckpointIO):
-    """Writes beside the old file, waits until that is on the disk, and renames it.
+    """Lightning's writer of checkpoints, which writes beside the old file, waits for the disk, and renames.
 
     Lightning writes to the machine's temporary folder and moves the file, which to another disk is a copy: a run killed
     in it, or a full disk, would leave half a checkpoint in place of the one before.
@@ -20,7 +20,7 @@ class WholeFile(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
     ) -> None:
-        """UserError, with the old file as it was, where the new one cannot be written."""
+        """Writes a checkpoint; UserError, with the old file as it was, where the new one cannot be written."""
         final = Path(path)
         partial = final.with_name(final.name + ".partial")
         try:
@@ -40,7 +40,7 @@ class WholeFile(TorchCheckpointIO):
 
 
 def _sync(folder: Path) -> None:
-    """A rename is on the disk when its folder is."""
+    """Waits until a folder is on the disk: before that, a rename in it may be lost with the power."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

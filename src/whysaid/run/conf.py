@@ -1,4 +1,4 @@
-"""Where the configuration files lie."""
+"""The place of the configuration files."""
 
 from pathlib import Path
 

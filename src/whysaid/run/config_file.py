@@ -17,21 +17,24 @@ LARGEST_CONFIG = 1_000_000
 
 
 def run_dir() -> Path:
-    """This run's directory, made where absent."""
+    """Returns the directory of this run, made where it is absent."""
     path = Path(HydraConfig.get().runtime.output_dir)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
-    """The configuration as plain containers."""
+    """Returns the configuration as plain containers, every interpolation resolved."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 
 
 def require_plain(path: Path) -> None:
-    """UserError for a config.yaml that no run wrote: too large, or with aliases: few lines make gigabytes."""
+    """Raises UserError for a config.yaml that no run wrote.
+
+    Such a file is too large, or has aliases (`*name`), by which a few lines become gigabytes when they are read.
+    """
     if path.stat().st_size > LARGEST_CONFIG:
         raise UserError(f"{path} has {path.stat().st_size} bytes: no run of this project wrote it")
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(path.read_text(errors="replace"))):
@@ -40,5 +43,5 @@ def require_plain(path: Path) -> None:
 
 @rank_zero_only
 def save_config(plain: Mapping[str, Any], folder: Path) -> None:
-    """Writes `config.yaml`; after all that can be wrong with it, for a failed `resume=` must leave the run's own."""
+    """Writes `config.yaml`; after everything was built, since a failed `resume=` must leave the run's own file."""
     write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(plain))))

@@ -1,4 +1,4 @@
-"""Where a run is kept: a directory of its own, and the same one each time that SLURM starts the job again.
+"""Run directories: each run has its own, and the same one each time that SLURM starts its job again.
 
 <output>/<task_name>/2026-11-20_09-00-00          a run; `-2`, `-3` … where several start in one second
 <output>/<task_name>/slurm-4711                   a SLURM job, over all its requeues; `.1` … its later `srun`s
@@ -16,7 +16,7 @@ from whysaid.run import slurm
 
 
 def run_directory(parent: str, resume: str | None = None) -> str:
-    """The directory that `resume` names, that of the SLURM job, or a new one; under `parent`."""
+    """Returns the directory that `resume` names, or else that of the SLURM job or a new one below `parent`."""
     if resume is not None:
         return resume
     job = slurm.job_id()
@@ -28,12 +28,15 @@ def run_directory(parent: str, resume: str | None = None) -> str:
 
 
 def result_directory(parent: str) -> str:
-    """As `run_directory` where a SLURM job has several processes; otherwise a new one, for a job may evaluate often."""
+    """Returns a new directory below `parent`, since one SLURM job may evaluate often.
+
+    The processes of a job that has several agree on the directory of the job, as in `run_directory`.
+    """
     return run_directory(parent) if slurm.processes() > 1 else fresh(parent)
 
 
 def sweep_directory(parent: str, study: str | None = None) -> str:
-    """A new directory for a sweep under `parent`: a SLURM job that is requeued sweeps anew.
+    """Returns a new directory for a sweep: a SLURM job that is requeued begins its sweep anew.
 
     Args:
         parent: of the sweeps of a door.
@@ -47,7 +50,7 @@ def sweep_directory(parent: str, study: str | None = None) -> str:
 
 
 def fresh(parent: str) -> str:
-    """A directory named after this second, made by this call: two runs never get the same."""
+    """Makes a directory named after this second; two runs never get the same one."""
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     for number in count(1):
         path = Path(parent, now if number == 1 else f"{now}-{number}")
@@ -60,12 +63,12 @@ def fresh(parent: str) -> str:
 
 
 def continues(folder: Path) -> bool:
-    """Whether SLURM started this job again and the run in `folder` has got as far as a checkpoint."""
+    """Tells whether SLURM started this job again and the run in `folder` has got as far as a checkpoint."""
     return slurm.restarts() > 0 and (folder / "config.yaml").exists() and any(folder.glob("checkpoints/*.ckpt"))
 
 
 def refuse_second(folder: Path) -> None:
-    """UserError where another run of the same SLURM job, not one that was requeued, has been kept in `folder`."""
+    """Raises UserError where `folder` holds another run of the same SLURM job, and not the one that was requeued."""
     of_a_job = any(part.startswith("slurm-") for part in folder.parts[-2:])
     if of_a_job and slurm.rank() == 0 and slurm.restarts() == 0 and (folder / "config.yaml").exists():
         raise UserError(f"{folder} holds another run of this SLURM job: start each of its runs with srun")

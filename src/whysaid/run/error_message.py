@@ -1,4 +1,4 @@
-"""How an exception becomes the one line that a door ends with."""
+"""The one line that a door makes of an exception."""
 
 from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
 
@@ -9,14 +9,14 @@ from whysaid.errors import UserError
 
 
 def expected(error: BaseException) -> bool:
-    """Whether an error is the user's or the configuration's, rather than a defect."""
+    """Tells whether an error is the user's or the configuration's, rather than a defect."""
     if isinstance(error, InstantiationException):  # Hydra wraps whatever a constructor raises
         return _user_error(error) is not None or _refused(error) is not None
     return isinstance(error, UserError | HydraException | OmegaConfBaseException) or _refused(error) is not None
 
 
 def error_line(error: BaseException) -> str:
-    """The message of an error, or of the user's error inside it, on one line."""
+    """Returns the message of an error, or of the user's error inside it, on one line."""
     refused = _refused(error)
     if refused is not None and _user_error(error) is None:
         return f"{refused.filename} cannot be read or written ({refused.strerror}): choose other places with {_PLACES}"
@@ -27,7 +27,7 @@ _PLACES = "paths.output_dir, paths.data_dir, or data.cache_dir for what is deriv
 
 
 def _refused(error: BaseException | None) -> OSError | None:
-    """The machine's refusal to write a file, inside an error."""
+    """Finds the operating system's refusal to read or write a file inside an error."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (EACCES, EPERM, EROFS, ENOSPC, EDQUOT) and error.filename:
             return error

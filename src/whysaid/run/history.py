@@ -43,11 +43,11 @@ class History(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing: `config.yaml` holds them."""
+        """Does nothing: `config.yaml` holds them."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """One more value of some metrics at a step; values of the same step share a row."""
+        """Adds values of some metrics at a step; values of the same step share a row."""
         at = step if step is not None else len(self.rows)
         if self._continued or (self.rows and int(self.rows[-1]["step"]) > at):
             self.rows = [row for row in self.rows if int(row["step"]) < at]

@@ -1,10 +1,10 @@
-"""A run that was asked to end."""
+"""The exception of a run that was asked to end."""
 
 import signal
 
 
 class Interrupted(BaseException):
-    """Raised between two batches, on all processes alike; no `except Exception` shall swallow it.
+    """Raised between two batches, on all processes alike; it is no `Exception`, so that no handler swallows it.
 
     Args:
         by: the signal.

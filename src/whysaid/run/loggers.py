@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def start_loggers(config: DictConfig) -> list[Logger]:
-    """The loggers of `config.logger`, started.
+    """Starts the loggers of `config.logger`, and returns those that could be had.
 
     W&B that cannot be reached goes on offline; a logger that cannot be had at all (a package is missing) costs a
     warning and never the run.
@@ -49,7 +49,7 @@ def close(trainer: pl.Trainer) -> None:
 
 
 def close_loggers(loggers: Sequence[Logger], status: str = "success") -> None:
-    """Ends the loggers' runs."""
+    """Ends the run of each logger."""
     for logger in loggers:
         logger.finalize(status)
         if isinstance(logger, WandbLogger):

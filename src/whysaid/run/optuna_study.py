@@ -1,4 +1,4 @@
-"""An Optuna study that processes share, and that outlives them."""
+"""The Optuna study that the processes of a sweep share, and that outlives them."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -13,8 +13,10 @@ PATIENCE = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 def trials_left(storage: str, study: str, wanted: int) -> int:
-    """How many trials of a study this process shall do: those that are wanted and have not ended, for a killed sweep
-    goes on where it was; the tasks of a SLURM array share them out.
+    """Counts the trials of a study that this process shall do.
+
+    They are those that are wanted and have not ended, so that a killed sweep goes on where it was. The tasks of a SLURM
+    array share them out.
 
     Args:
         storage: URL of the data base, such as `sqlite:///FILE`.
@@ -36,7 +38,7 @@ def trials_left(storage: str, study: str, wanted: int) -> int:
 
 
 def _studies(storage: str) -> list[str]:
-    """Names of the studies in a data base, whose tables are made if there are none.
+    """Returns the names of the studies in a data base, and makes its tables if there are none.
 
     Optuna makes them without a lock, so that of processes which begin together all but one may be told that a table
     exists already: that is no fault, they look again.
@@ -54,32 +56,32 @@ def _studies(storage: str) -> list[str]:
 
 
 def none_succeeded(error: BaseException) -> bool:
-    """Whether an error is how Optuna's sweeper ends where no trial of its study has a value."""
+    """Tells whether an error is the one with which Optuna's sweeper ends where no trial of its study has a value."""
     return isinstance(error, ValueError) and str(error) in ("Record does not exist.", "No trials are completed yet.")
 
 
 def own_trial(storage: str, study: str, overrides: Mapping[str, str], pruner: object) -> Any:
-    """The running trial whose parameters are those of this job; None where there is no such study or trial.
+    """Finds the running trial whose parameters are those of this job; None where there is no such study or trial.
 
     Args:
-        storage, study: as above.
+        storage, study: as `trials_left` takes them.
         overrides: key → value of the job's command line.
         pruner: an Optuna pruner, asked by the trial's `should_prune`.
     """
     optuna = _optuna()
     try:
-        found = optuna.load_study(study, storage, pruner=pruner)
+        shared = optuna.load_study(study, storage, pruner=pruner)
     except KeyError:
         return None
-    running = [trial for trial in found.get_trials(deepcopy=False) if trial.state == optuna.trial.TrialState.RUNNING]
+    running = [trial for trial in shared.get_trials(deepcopy=False) if trial.state == optuna.trial.TrialState.RUNNING]
     for trial in reversed(running):
         if trial.params and all(overrides.get(key) == str(value) for key, value in trial.params.items()):
-            return optuna.trial.Trial(found, trial._trial_id)
+            return optuna.trial.Trial(shared, trial._trial_id)
     return None
 
 
 def override_values(overrides: Iterable[str]) -> dict[str, str]:
-    """Key → value of a job's command line."""
+    """Returns key → value of the overrides on a job's command line."""
     return {key: value for key, _, value in (override.lstrip("+~").partition("=") for override in overrides)}
 
 

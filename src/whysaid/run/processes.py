@@ -1,4 +1,4 @@
-"""A job that starts further processes: what they are called with, and how all of them end."""
+"""The further processes that a job starts: their command line, and their end."""
 
 import multiprocessing
 import os
@@ -17,7 +17,7 @@ from omegaconf import open_dict, read_write
 
 @contextmanager
 def own_command() -> Iterator[None]:
-    """Within it a job of a sweep looks as if it had been started by itself.
+    """Makes a job of a sweep look as if it had been started by itself.
 
     Lightning starts its other processes with this one's command line, and each would run the whole sweep; what it
     leaves in the environment would have the next job believe that it is one of them.
@@ -43,15 +43,17 @@ _OF_THE_SWEEP = ("hydra.mode", "hydra.sweep", "hydra/sweeper", "hydra.launcher",
 
 
 def leave_processes() -> None:
-    """Ends this process's part in the group, which a later job, and an orderly exit, must not find there; and the
-    workers of its data loaders that an early end has left over."""
+    """Leaves the group of processes, and ends the workers of data loaders that an early end has left over.
+
+    A later job in this process, and an orderly exit, must find neither.
+    """
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
     _end_workers()
 
 
 def _end_workers() -> None:
-    """Kills them: they ignore SIGTERM, with which Python would end them at its exit, and it would wait for ever."""
+    """Kills the workers: they ignore the SIGTERM that Python sends at its exit, and it would wait for ever."""
     left = multiprocessing.active_children()
     if not left or threading.current_thread() is not threading.main_thread():
         return

@@ -1,4 +1,4 @@
-"""What code and what data a run is of."""
+"""The code and the data that a run is of."""
 
 import hashlib
 import subprocess
@@ -9,12 +9,15 @@ from whysaid.data.splits import SPLITS, Image, Splits
 
 
 def provenance(data: Splits[Image]) -> dict[str, str]:
-    """`git_revision`, with `+` where files were changed since, and `data_fingerprint`; for a logger's configuration."""
+    """Returns `git_revision` and `data_fingerprint`, for the configuration that a logger keeps."""
     return {"git_revision": git_revision(), "data_fingerprint": data_fingerprint(data)}
 
 
 def git_revision() -> str:
-    """Of the checkout that this file lies in; empty where it is none, or git is missing."""
+    """Returns the commit of the checkout that this file lies in, with `+` where files have changed since.
+
+    Empty where the file lies in no checkout, or git is missing.
+    """
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
@@ -27,12 +30,14 @@ def git_revision() -> str:
 
 
 def data_fingerprint(data: Splits[Image]) -> str:
-    """16 hexadecimal digits that change with the ids, file names, captions or questions of any split, or their order;
-    the same wherever the files lie."""
+    """Returns 16 hexadecimal digits that change with the ids, file names, captions or questions of any split.
+
+    They change with the order too, and are the same wherever the files lie.
+    """
     digest = hashlib.blake2b(digest_size=8)
     for split in SPLITS:
         for image in data.images(split):
-            values = [getattr(image, one.name) for one in fields(image)]
-            told = [value.name if isinstance(value, Path) else value for value in values]
-            digest.update(repr((split, told)).encode("utf-8", "replace"))
+            values = [getattr(image, field.name) for field in fields(image)]
+            portable = [value.name if isinstance(value, Path) else value for value in values]
+            digest.update(repr((split, portable)).encode("utf-8", "replace"))
     return digest.hexdigest()

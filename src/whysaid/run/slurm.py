@@ -1,4 +1,4 @@
-"""What this process knows of the SLURM job that it runs in."""
+"""The SLURM job that this process runs in, as its environment tells."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ _INTERACTIVE = ("bash", "interactive")
 
 
 def job_id() -> str | None:
-    """`<job>`, or `<job of the array>_<task>`, which stay over requeues; None outside of a batch job."""
+    """Returns `<job>`, or `<job of the array>_<task>`, which stay over requeues; None outside of a batch job."""
     if os.environ.get("SLURM_JOB_NAME") in _INTERACTIVE:
         return None
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
@@ -19,13 +19,15 @@ def job_id() -> str | None:
 
 
 def in_array() -> bool:
-    """Whether the job is a task of an array."""
+    """Tells whether the job is a task of an array."""
     return "_" in (job_id() or "")
 
 
 def own_share(total: int) -> int:
-    """Of `total` jobs those of this task, where the tasks of an array without gaps share them out evenly; outside of an
-    array all of them."""
+    """Counts those of `total` jobs that this task does, where the tasks of an array share them out evenly.
+
+    The numbers of the tasks have no gaps. Outside of an array it is all of them.
+    """
     if not in_array():
         return total
     first, tasks = (int(os.environ.get(f"SLURM_ARRAY_TASK_{name}", "0")) for name in ("MIN", "COUNT"))
@@ -34,18 +36,22 @@ def own_share(total: int) -> int:
 
 
 def step() -> str:
-    """`.<n>` in the n-th `srun` of a job, empty in the first or without one: each is a run of its own."""
+    """Returns `.<n>` in the n-th `srun` of a job, and nothing in the first or without one: each is a run of its own."""
     number = os.environ.get("SLURM_STEP_ID", "0")
     return f".{number}" if number.isdecimal() and number != "0" else ""
 
 
 def restarts() -> int:
-    """How often the job was requeued."""
+    """Counts how often the job was requeued."""
     return int(os.environ.get("SLURM_RESTART_COUNT", "0"))
 
 
 def requeue() -> bool:
-    """Puts the job back into the queue, which ends this process; whether SLURM did. Nothing outside of a job."""
+    """Puts the job back into the queue, which ends this process.
+
+    Returns:
+        Whether SLURM did; False outside of a job.
+    """
     job = job_id()
     if job is None:
         return False
@@ -60,11 +66,11 @@ def requeue() -> bool:
 
 
 def rank() -> int:
-    """Of this process among those of its job, before there is a process group; 0 outside of SLURM."""
+    """Returns the rank of this process in its job, before there is a process group; 0 outside of SLURM."""
     return int(os.environ.get("SLURM_PROCID", "0")) if job_id() is not None else 0
 
 
 def processes() -> int:
-    """Of this job step; 1 outside of SLURM."""
+    """Counts the processes of this job step; 1 outside of SLURM."""
     in_step = job_id() is not None and "SLURM_STEP_ID" in os.environ
     return int(os.environ.get("SLURM_NTASKS", "1")) if in_step else 1

@@ -1,7 +1,7 @@
 """The jobs of a sweep, each of which keeps a record of itself in its run directory.
 
-A launcher on another machine, several processes that
-share a study, the tasks of a SLURM array, and jobs that were killed are all found so, by reading the sweep's directory.
+So the jobs of a launcher on another machine, of processes that share a study, of a SLURM array, and those that were
+killed, are all found by reading the directory of the sweep.
 """
 
 import json
@@ -43,7 +43,7 @@ class Job:
 
 
 def record(config: DictConfig) -> Job:
-    """Of a job that starts."""
+    """Makes the record of a job that starts."""
     smaller = OmegaConf.select(config, "callbacks.best.mode") == "min"
     return Job(
         run_folder(config).name,
@@ -56,12 +56,12 @@ def record(config: DictConfig) -> Job:
 
 
 def in_sweep() -> bool:
-    """Whether this job is one of several: of a Hydra sweep, or of a SLURM array."""
+    """Tells whether this job is one of several: of a Hydra sweep, or of a SLURM array."""
     return HydraConfig.get().mode == RunMode.MULTIRUN or slurm.in_array()
 
 
 def sweep_name() -> str | None:
-    """Of the sweep that this job is part of, or None: jobs of one name are a group in W&B."""
+    """Returns the name of the sweep that this job is part of, or None; W&B groups the runs of one name."""
     if slurm.in_array():
         return f"slurm-{str(slurm.job_id()).partition('_')[0]}"
     hydra = HydraConfig.get()
@@ -69,25 +69,25 @@ def sweep_name() -> str | None:
 
 
 def run_folder(config: DictConfig) -> Path:
-    """The run directory of a job."""
+    """Returns the run directory of a job."""
     return Path(config.hydra.runtime.output_dir)
 
 
 def innermost_reason(error: object) -> str:
-    """The innermost reason of an error."""
+    """Returns the message of the error that caused an error, on one line."""
     while isinstance(error, BaseException) and error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def read_jobs(folder: Path) -> list[Job]:
-    """The jobs under a sweep's directory, the best first, then those that have no value."""
-    found = []
+    """Reads the jobs below the directory of a sweep: the best first, and last those that have no value."""
+    jobs = []
     for path in sorted(folder.rglob(RECORD), key=lambda path: (len(str(path)), str(path))):
         job = Job(**json.loads(path.read_text()))
         job.folder = str(path.parent.relative_to(folder))
-        found.append(job)
-    return sorted(found, key=_place)
+        jobs.append(job)
+    return sorted(jobs, key=_place)
 
 
 def _place(job: Job) -> tuple[bool, float]:
@@ -96,6 +96,6 @@ def _place(job: Job) -> tuple[bool, float]:
 
 
 def swept(jobs: Sequence[Job]) -> list[str]:
-    """The keys in which jobs differ."""
+    """Lists the keys in which jobs differ."""
     keys = dict.fromkeys(key for job in jobs for key in job.overrides)
     return [key for key in keys if len({job.overrides.get(key) for job in jobs}) > 1]

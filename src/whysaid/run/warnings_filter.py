@@ -1,4 +1,4 @@
-"""Warnings of libraries that tell a user of the doors nothing to act upon."""
+"""A filter of warnings from libraries that give a user nothing to act upon."""
 
 import warnings
 

@@ -43,13 +43,13 @@ def register_resolvers() -> None:
 
 
 def run_id(folder: str) -> str:
-    """A W&B run id that is the same each time a run directory is resumed."""
+    """Returns a W&B run id that is the same each time a run directory is resumed."""
     path = Path(folder).absolute()
     return "-".join(path.parts[-3:]) + "-" + hashlib.blake2b(str(path).encode(), digest_size=3).hexdigest()
 
 
 def quick_dtype() -> str:
-    """`bfloat16` where the GPU or, without one, the CPU multiplies it natively, else `float32`."""
+    """Returns `bfloat16` where the GPU or, without one, the CPU multiplies it natively, else `float32`."""
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
@@ -58,5 +58,5 @@ def quick_dtype() -> str:
 
 
 def quick_precision() -> str:
-    """Lightning's name of `quick_dtype` as a precision: `bf16-mixed` or `32-true`."""
+    """Returns Lightning's name of `quick_dtype` as a precision: `bf16-mixed` or `32-true`."""
     return "bf16-mixed" if quick_dtype() == "bfloat16" else "32-true"
