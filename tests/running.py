@@ -14,10 +14,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from whysaid.run.resolvers import register_resolvers
 from whysaid.doors.train import train
 from whysaid.metrics.score import Unavailable
 from whysaid.run.conf import CONF
+from whysaid.run.resolvers import register_resolvers
 
 COUNTS = {"train": 48, "val": 16, "test": 16}
 """Scenes of the tests' world."""

@@ -2,27 +2,23 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from types import ModuleType
 from typing import Any, TypeVar
 from zipfile import is_zipfile
 
 import torch
-from hydra.utils import get_object
 from torch import Tensor, nn
 
 from whysaid.data.images import Preprocessing
 from whysaid.data.questions.answers import AnswerVocabulary
 from whysaid.data.vocabulary import Vocabulary
 from whysaid.errors import UserError
+from whysaid.run.trusted import TRUST, require_resolved, require_trusted_parts
 
 T = TypeVar("T")
-
-TRUST = "WHYSAID_TRUST_CHECKPOINTS"
-"""The environment variable that, set to 1, lets checkpoints run the code that they hold."""
 
 _NOT_OURS = "give a checkpoint that `python -m src.train` of this project wrote"
 
@@ -41,11 +37,20 @@ class Weights:
     weights: dict[str, Tensor]
 
     def parts(self, *names: str) -> dict[str, Any]:
-        """Returns name → that part of the configuration; UserError where one of them is missing."""
+        """Returns name → that part of the configuration, none of which names code that may not stand there.
+
+        Args:
+            names: groups of the configuration, such as `encoder`.
+
+        Raises:
+            UserError: a part is missing, or names code that is not this project's: it would be called.
+        """
         lacking = [name for name in names if not isinstance(self.config.get(name), Mapping)]
         if lacking:
             raise UserError(f"{self.path} has a configuration without {lacking[0]}: {_NOT_OURS}")
-        return {name: self.config[name] for name in names}
+        parts = {name: self.config[name] for name in names}
+        require_trusted_parts(parts, self.path)
+        return parts
 
 
 @dataclass
@@ -101,7 +106,11 @@ def _read(path: str | Path, kind: str, contents: Callable[[Mapping[str, Any]], T
     if not Path(path).is_file():
         raise UserError(f"there is no checkpoint {path}: train one with `python -m src.train experiment=NAME`")
     try:
-        return contents(torch.load(path, "cpu", weights_only=os.environ.get(TRUST) != "1"))
+        raw = torch.load(path, "cpu", weights_only=os.environ.get(TRUST) != "1")
+        require_resolved(raw.get("config"), Path(path))
+        return contents(raw)
+    except UserError:
+        raise
     except Exception as error:  # torch raises many kinds for a truncated or foreign file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, UnpicklingError) and is_zipfile(path):
@@ -151,56 +160,6 @@ def require_vocabulary(own: Vocabulary, checkpoint: Checkpoint) -> None:
             f"{checkpoint.path} has a vocabulary of {len(checkpoint.vocabulary)} words that is not this data's "
             f"({len(own)} words): use the data set and data.min_count that it was trained with"
         )
-
-
-def require_own_targets(config: Mapping[str, Any], checkpoint: Weights) -> None:
-    """Raises UserError where a checkpoint's configuration names code of others, which would be called.
-
-    Args:
-        config: what of the checkpoint's configuration will be instantiated, plain containers.
-        checkpoint: named in the error.
-    """
-    for node in _targets(config):
-        if not _is_own(node):
-            named = node["path"] if node["_target_"] == _GET_OBJECT and "path" in node else node["_target_"]
-            raise UserError(f"{checkpoint.path} asks for {named}, which is not part of this project: not loaded")
-
-
-_GET_OBJECT = "hydra.utils.get_object"
-"""A target that gives a constant, such as a table of words."""
-
-_PARTS = tuple(f"whysaid.{part}." for part in ("data", "decoding", "metrics", "models"))
-"""What a checkpoint may ask for."""
-
-
-def _targets(config: Any) -> Iterator[Mapping[str, Any]]:
-    """Yields the nodes of a configuration that name something to call."""
-    if isinstance(config, Mapping):
-        if "_target_" in config:
-            yield config
-        config = list(config.values())
-    if isinstance(config, list | tuple):
-        for node in config:
-            yield from _targets(node)
-
-
-def _is_own(node: Mapping[str, Any]) -> bool:
-    """Tells whether a node names a class of this project, a function called without arguments, or a constant.
-
-    The beginning of the name alone would not do: `whysaid.data.images.os.system` is found through a module of the
-    project.
-    """
-    constant = node["_target_"] == _GET_OBJECT
-    name = str(node.get("path") if constant else node["_target_"])
-    if not name.startswith(_PARTS):
-        return False
-    try:
-        found = get_object(name)
-    except Exception:  # whatever importing it raises: it is not there
-        return False
-    if constant:
-        return not callable(found) and not isinstance(found, ModuleType)
-    return found.__module__.startswith(_PARTS) and (isinstance(found, type) or set(node) == {"_target_"})
 
 
 def newest(folder: Path) -> Path:

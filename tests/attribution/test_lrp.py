@@ -30,12 +30,12 @@ from whysaid.attribution.lrp.composite import Composite
 from whysaid.attribution.lrp.lrp import LRP
 from whysaid.attribution.targets import Targets
 from whysaid.data.batch import CaptionBatch
-from whysaid.run.resolvers import quick_dtype
 from whysaid.errors import UserError
 from whysaid.models.captioner import CellOutput, Features, State
 from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.soft import Soft
+from whysaid.run.resolvers import quick_dtype
 
 CONF = Path(__file__).parents[2] / "conf" / "attribution"
 TINY = 1e-13

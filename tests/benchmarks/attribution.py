@@ -39,11 +39,11 @@ from whysaid.attribution.targets import Targets
 from whysaid.attribution.together import attribute_all
 from whysaid.data.batch import CaptionBatch
 from whysaid.data.vocabulary import START
-from whysaid.run.resolvers import quick_dtype
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.encoders.resnet import ResNet
 from whysaid.models.encoders.vgg16 import VGG16
 from whysaid.models.gridtd import GridTD
+from whysaid.run.resolvers import quick_dtype
 
 WORDS, VOCABULARY, RUNS = 10, 9000, 3
 

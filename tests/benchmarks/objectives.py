@@ -25,7 +25,6 @@ from whysaid.data.batch import CaptionBatch
 from whysaid.data.captions.document_frequency import DocumentFrequencies, ngrams
 from whysaid.data.captions.stop_words import STOP_WORDS
 from whysaid.data.vocabulary import END, PAD, SPECIALS, START, Vocabulary
-from whysaid.run.resolvers import quick_dtype
 from whysaid.models.captioner import Captioner, Features
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.encoders.vgg16 import VGG16
@@ -38,6 +37,7 @@ from whysaid.objectives.image_relevance import ImageRelevance
 from whysaid.objectives.lrp_inference import LRPInference
 from whysaid.objectives.references import References, Sampled
 from whysaid.objectives.self_critical import SelfCritical
+from whysaid.run.resolvers import quick_dtype
 
 V, IMAGES, REFERENCES, SAMPLES, ROUNDS = 9500, 60, 5, 5, 7
 STOP = sorted(STOP_WORDS)

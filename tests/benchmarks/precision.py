@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from tests.benchmarks.timing import medians, write
-from whysaid.run.resolvers import quick_precision
 from whysaid.models.encoders.efficientnet_lite0 import EfficientNetLite0
 from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.encoders.resnet import ResNet
 from whysaid.models.encoders.scenes_cnn import ScenesCNN
 from whysaid.models.encoders.vgg16 import VGG16
+from whysaid.run.resolvers import quick_precision
 
 RUNS, BOUND = 5, 1.05
 

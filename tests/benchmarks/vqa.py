@@ -29,12 +29,12 @@ from whysaid.attribution.answers import Answers
 from whysaid.attribution.gradient.grad_cam import GuidedGradCam
 from whysaid.attribution.together import attribute_all
 from whysaid.data.batch import QuestionBatch
-from whysaid.run.resolvers import quick_dtype
 from whysaid.metrics.human_attention import prepare, similarities, squared
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.encoders.resnet import ResNet
 from whysaid.models.saaa import SAAA
 from whysaid.objectives.soft_answers import SoftAnswers
+from whysaid.run.resolvers import quick_dtype
 
 B, S, D, SIDE, WORDS, ANSWERS, PEOPLE = 128, 14, 2048, 14, 12_000, 3_000, 10
 RUNS = 5

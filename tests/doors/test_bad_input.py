@@ -199,7 +199,7 @@ def test_pickled_code_is_refused(checkpoint: Path, opened: Callable[[], str], tm
 
 
 @pytest.mark.parametrize("where", ["model", "encoder", "decoding", "data", "data.source"])
-@pytest.mark.parametrize("target", ["os.system", "whysaid.metrics.java.shutil.os.system", "whysaid.data.nowhere.Class"])
+@pytest.mark.parametrize("target", ["os.system", "whysaid.data.framing.np.save", "whysaid.data.nowhere.Class"])
 def test_a_checkpoint_that_names_foreign_code(checkpoint: Path, tmp_path: Path, where: str, target: str) -> None:
     content = torch.load(checkpoint, weights_only=True)
     node = content["config"]
@@ -210,6 +210,37 @@ def test_a_checkpoint_that_names_foreign_code(checkpoint: Path, tmp_path: Path, 
     ran = run_door("evaluate", f"ckpt={checkpoint}", "logger=none", f"paths.output_dir={tmp_path}/outputs")
     assert f"asks for {target}, which is not part of this project" in ran.error
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("where", ["encoder.widths", "data.name", "model.hidden_dim", "seed"])
+def test_a_checkpoint_with_an_interpolation(checkpoint: Path, tmp_path: Path, where: str) -> None:
+    """Hydra would resolve it after the targets have been looked at."""
+    content = torch.load(checkpoint, weights_only=True)
+    *path, last = where.split(".")
+    node = content["config"]
+    for key in path:
+        node = node[key]
+    node[last] = f"${{oc.create:{{_target_: os.system, command: 'touch {tmp_path}/sprung'}}}}"
+    torch.save(content, checkpoint)
+    ran = run_door("evaluate", f"ckpt={checkpoint}", "logger=none", f"paths.output_dir={tmp_path}/outputs")
+    assert "holds an interpolation (" in ran.error and not (tmp_path / "sprung").exists()
+
+
+def test_a_checkpoint_names_a_class_where_it_does_not_belong(checkpoint: Path, tmp_path: Path) -> None:
+    """A writer of features deletes what lies in its folder."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "shard.partial").write_text("mine")
+    content = torch.load(checkpoint, weights_only=True)
+    content["config"]["data"]["source"] = {
+        "_target_": "whysaid.data.features.store.FeatureWriter",
+        "folder": str(kept),
+        "fingerprint": "any",
+    }
+    torch.save(content, checkpoint)
+    ran = run_door("evaluate", f"ckpt={checkpoint}", "logger=none", f"paths.output_dir={tmp_path}/outputs")
+    assert "asks for whysaid.data.features.store.FeatureWriter, which is not part" in ran.error
+    assert (kept / "shard.partial").read_text() == "mine"
 
 
 def test_a_constant_that_is_none_of_the_projects(checkpoint: Path, tmp_path: Path) -> None:
@@ -235,6 +266,9 @@ def test_a_constant_that_is_none_of_the_projects(checkpoint: Path, tmp_path: Pat
         (["data.root"], "data.root"),
         (["ckpt=nowhere.ckpt"], "there is no checkpoint nowhere.ckpt"),
         (["encoder.image_size=49"], "multiple of 8"),
+        (["trainer.accelerator=gpu"], "the trainer cannot be made: "),
+        (["trainer.devices=0"], "the trainer cannot be made: "),
+        (["trainer.max_time=banana"], "the trainer cannot be made: "),
         (["encoder=vgg16", "encoder.weights=nowhere.pth"], "there is no weights file nowhere.pth"),
         (["data.source.size=80"], "holds scenes drawn with another size"),
         (["data.cache_features=true"], "turn one off"),

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from whysaid.run.resolvers import run_id
 from whysaid.doors.results import finish, metrics_table
+from whysaid.run.resolvers import run_id
 
 
 def printed(metrics: dict[str, float]) -> str:

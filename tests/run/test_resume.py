@@ -160,6 +160,10 @@ def stopped(places: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("trainer.bogus=1", "trainer.bogus"),
         ("model.hidden_dim=8", "does not fit this model"),
         ("data.min_count=3", "vocabulary"),
+        ("trainer=default", "resume= keeps the groups of its run"),
+        ("~callbacks.last", "resume= keeps the groups of its run"),
+        ("trainer.accelerator=gpu", "the trainer cannot be made"),
+        ("trainer.max_epochs=[1", "no viable alternative"),
     ],
 )
 def test_what_cannot_be_changed_on_the_way(stopped: Path, override: str, message: str) -> None:
@@ -167,6 +171,35 @@ def test_what_cannot_be_changed_on_the_way(stopped: Path, override: str, message
     before = {path: path.read_bytes() for path in own}
     assert message in run_door("train", f"resume={stopped}", override).error
     assert {path: path.read_bytes() for path in own} == before
+
+
+def test_a_new_value_is_added_and_text_stays_text(stopped: Path) -> None:
+    folder = run_door("train", f"resume={stopped}", "+note=2026_11_29", "logger.history.folder=${paths.run_dir}").folder
+    saved = OmegaConf.load(folder / "config.yaml")
+    assert saved.note == 20261129 and saved.logger.history.folder == str(stopped)
+
+
+def test_a_file_is_no_run_directory(stopped: Path) -> None:
+    error = run_door("train", f"resume={stopped}/checkpoints/last.ckpt").error
+    assert "is a file: resume= takes the run directory" in error
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (b"\x00\xff", "no run of this project wrote it"),
+        (b"- a list", "is no configuration of a run"),
+        (b"seed: 1", "is no configuration of a run"),
+        (b"paths: {run_dir: '${oc.env:HOME}'}", "holds an interpolation"),
+        (b"paths: {run_dir: x}\nmodel: {_target_: os.system, command: 'true'}", "asks for os.system"),
+        (b"paths: {run_dir: x}\npaths: {run_dir: y}", "cannot be read"),
+        (b"paths: {run_dir: !!python/name:os.system }", "cannot be read"),
+    ],
+)
+def test_a_configuration_that_no_run_wrote(stopped: Path, written: bytes, message: str) -> None:
+    (stopped / "config.yaml").write_bytes(written)
+    assert message in run_door("train", f"resume={stopped}").error
+    assert (stopped / "config.yaml").read_bytes() == written
 
 
 def test_a_truncated_last_checkpoint(stopped: Path) -> None:

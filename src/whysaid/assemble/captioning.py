@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from whysaid.assemble.caption_subject import CaptionSubject
 from whysaid.assemble.features import attach
 from whysaid.assemble.own_data import over_own, with_own_data
-from whysaid.checkpoint import Checkpoint, fit_weights, read_checkpoint, require_own_targets, require_vocabulary
+from whysaid.checkpoint import Checkpoint, fit_weights, read_checkpoint, require_vocabulary
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.errors import UserError
 from whysaid.models.captioner import Captioner
@@ -91,7 +91,6 @@ def load_captioner(path: str) -> tuple[Captioner, Checkpoint]:
     """Builds the captioner of a checkpoint, in evaluation mode, from the configuration stored in it."""
     checkpoint = read_checkpoint(path)
     used = checkpoint.parts("encoder", "model", "data", "decoding")
-    require_own_targets(used, checkpoint)
     stored = OmegaConf.create(used)
     if "weights" in stored.encoder:
         stored.encoder.weights = None  # they are in the checkpoint

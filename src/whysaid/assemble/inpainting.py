@@ -9,7 +9,7 @@ from torch import Tensor
 
 from whysaid.assemble.evaluation_callbacks import with_task_callbacks
 from whysaid.assemble.own_data import with_own_data
-from whysaid.checkpoint import Weights, fit_weights, read_weights, require_own_targets
+from whysaid.checkpoint import Weights, fit_weights, read_weights
 from whysaid.data.inpainting.datamodule import InpaintingData
 from whysaid.data.inpainting.holes import uncentred
 from whysaid.errors import UserError
@@ -70,7 +70,6 @@ def load_generator(path: str) -> tuple[Generator, Weights]:
     """Builds the averaged generator of a checkpoint, in evaluation mode, from the configuration stored in it."""
     checkpoint = read_weights(path, AVERAGED, "generator")
     used = checkpoint.parts("model", "data")
-    require_own_targets(used, checkpoint)
     generator: Generator = instantiate(OmegaConf.create(used["model"]["generator"]))
     fit_weights(generator, checkpoint)
     return generator.eval(), checkpoint

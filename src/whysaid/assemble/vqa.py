@@ -17,7 +17,6 @@ from whysaid.checkpoint import (
     fit_weights,
     read_checkpoint,
     read_weights,
-    require_own_targets,
     require_vocabulary,
     stored_answers,
     stored_config,
@@ -100,9 +99,9 @@ def load_answering(path: str) -> tuple[SAAA, Checkpoint, AnswerVocabulary]:
     """Builds the model of a checkpoint, in evaluation mode, from the configuration stored in it; and its answers."""
     checkpoint = read_checkpoint(path, MODULE)
     answers = stored_answers(path)
-    require_own_targets(checkpoint.parts("encoder", "model", "data"), checkpoint)
-    encoder = _encoder(OmegaConf.create(checkpoint.config), from_elsewhere=True)
-    make = instantiate(OmegaConf.create(checkpoint.config["model"]))
+    stored = OmegaConf.create(checkpoint.parts("encoder", "model", "data"))
+    encoder = _encoder(stored, from_elsewhere=True)
+    make = instantiate(stored.model)
     model: SAAA = make(encoder=encoder, vocab_size=len(checkpoint.vocabulary), answers=len(answers))
     fit_weights(model, checkpoint)
     return model.eval(), checkpoint, answers

@@ -15,6 +15,7 @@ from whysaid.doors.cli import door
 from whysaid.doors.results import finish
 from whysaid.run.config_file import resolved, run_dir, save_config
 from whysaid.run.loggers import close, close_loggers, start_loggers
+from whysaid.run.trainer import make_trainer
 from whysaid.studies.common.outcome import Outcome, Study
 
 WIDEST = 240
@@ -33,9 +34,7 @@ def main(config: DictConfig) -> None:
         run_study(instantiate(merged.study), task, data, merged, folder)
         return
     callbacks = [instantiate(c) for c in merged.callbacks.values() if c]
-    trainer: pl.Trainer = instantiate(
-        merged.trainer, callbacks=callbacks, logger=start_loggers(merged), default_root_dir=folder
-    )
+    trainer = make_trainer(merged, folder, callbacks=callbacks, logger=start_loggers(merged))
     trainer.test(task, datamodule=data, verbose=False)
     close(trainer)
     if trainer.is_global_zero:
@@ -45,7 +44,7 @@ def main(config: DictConfig) -> None:
 def run_study(study: Study, task: Any, data: Any, config: DictConfig, folder: Path) -> None:
     """Runs a study on the trainer's device, and writes, logs and prints its outcome."""
     name = HydraConfig.get().runtime.choices["study"]
-    trainer: pl.Trainer = instantiate(config.trainer, logger=False, default_root_dir=folder)
+    trainer = make_trainer(config, folder, logger=False)
     loggers: list[Logger] = start_loggers(config)
     outcome: Outcome = study(task.to(trainer.strategy.root_device), data, folder)
     outcome.write(folder, name)

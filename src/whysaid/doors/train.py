@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
@@ -15,11 +17,13 @@ from whysaid.checkpoint import newest
 from whysaid.doors.cli import door
 from whysaid.doors.results import finish
 from whysaid.errors import UserError
-from whysaid.run.config_file import require_plain, resolved, run_dir, save_config
+from whysaid.run.conf import CONF
+from whysaid.run.config_file import load_config, resolved, run_dir, save_config
 from whysaid.run.directory import continues, refuse_second
 from whysaid.run.interrupted import Interrupted
 from whysaid.run.loggers import close, start_loggers
 from whysaid.run.provenance import provenance
+from whysaid.run.trainer import make_trainer
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +62,8 @@ def train(config: DictConfig, folder: Path, resumed: Path | None = None) -> floa
     plain = resolved(config)
     callbacks: list[Callback] = [instantiate(c) for c in config.callbacks.values() if c]
     task, data = assembly(config.assemble).build_task(config, plain, resumed)
-    save_config(plain, folder)
-    trainer: pl.Trainer = instantiate(
-        config.trainer, callbacks=callbacks, logger=start_loggers(config), default_root_dir=folder
-    )
+    trainer = make_trainer(config, folder, callbacks=callbacks, logger=start_loggers(config))
+    save_config(plain, folder)  # now that all was built: a resumed run whose change failed keeps its own
     known = {**plain, **provenance(data)}
     for logger in trainer.loggers:
         logger.log_hyperparams(known)
@@ -133,19 +135,44 @@ def _experiment() -> str:
 
 
 def continue_config(folder: Path, overrides: Sequence[str] = (), resume: str | None = None) -> DictConfig:
-    """Returns the configuration of the run in `folder`, changed by what stands beside `resume=` on the command line."""
+    """Returns the configuration of the run in `folder`, changed by what stands beside `resume=` on the command line.
+
+    Args:
+        folder: the run directory.
+        overrides: of the command line, in Hydra's grammar.
+        resume: as it was given.
+
+    Raises:
+        UserError: the folder holds no run, or was moved, or an override cannot change a run that goes on.
+    """
     saved = folder / "config.yaml"
-    if not saved.exists():
+    if not saved.is_file():
         raise UserError(f"{folder} holds no config.yaml: resume= takes the directory of an earlier run")
-    require_plain(saved)
-    changes = [override for override in overrides if not override.startswith("resume=")]
-    own = OmegaConf.load(saved)
-    assert isinstance(own, DictConfig)
-    if Path(own.paths.run_dir).resolve() != folder.resolve():  # it would write there
+    config = load_config(saved)
+    if Path(config.paths.run_dir).resolve() != folder.resolve():  # it would write there
         raise UserError(
-            f"{folder} was {own.paths.run_dir} when it was trained: move it back, or start from its weights with ckpt="
+            f"{folder} was {config.paths.run_dir} when it was trained: move it back, or start from its weights with "
+            "ckpt="
         )
-    OmegaConf.set_struct(own, True)
-    changed = OmegaConf.merge(own, OmegaConf.from_dotlist([*changes, f"resume={resume or 'null'}"]))
-    assert isinstance(changed, DictConfig)
-    return changed
+    OmegaConf.set_struct(config, True)
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if override.key_or_group != "resume":
+            change_value(config, override)
+    config.resume = resume
+    return config
+
+
+def change_value(config: DictConfig, override: Override) -> None:
+    """Changes one value of a run's own configuration; UserError where an override would do anything else."""
+    key, text = override.key_or_group, override.input_line
+    if (CONF / key).is_dir() or override.is_delete() or override.package is not None:
+        raise UserError(
+            f"{text} cannot be changed in a run that goes on: resume= keeps the groups of its run; give single values, "
+            "such as trainer.max_epochs=40, or start a new run from its weights with ckpt="
+        )
+    if not override.is_add() and OmegaConf.select(config, key, default=_ABSENT) is _ABSENT:
+        raise UserError(f"the configuration of this run has no {key}: leave {text} out, or add it with +{text}")
+    OmegaConf.update(config, key, override.value(), force_add=override.is_add())
+
+
+_ABSENT = object()

@@ -11,6 +11,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from whysaid.data.files.whole import write_whole
 from whysaid.errors import UserError
+from whysaid.run.trusted import require_resolved, require_trusted_run
 
 LARGEST_CONFIG = 1_000_000
 """Bytes of a config.yaml; that of a run has about 10,000."""
@@ -39,6 +40,27 @@ def require_plain(path: Path) -> None:
         raise UserError(f"{path} has {path.stat().st_size} bytes: no run of this project wrote it")
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(path.read_text(errors="replace"))):
         raise UserError(f"{path} has aliases (*name): no run of this project wrote it")
+
+
+def load_config(path: Path) -> DictConfig:
+    """Reads the `config.yaml` of a run directory.
+
+    Raises:
+        UserError: no run of this project wrote it, or it names code of others, or holds an interpolation.
+    """
+    try:
+        require_plain(path)
+        config = OmegaConf.load(path)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UserError(
+            f"{path} cannot be read ({' '.join(str(error).split())}): no run of this project wrote it"
+        ) from None
+    if not isinstance(config, DictConfig) or not OmegaConf.select(config, "paths.run_dir"):
+        raise UserError(f"{path} is no configuration of a run: no run of this project wrote it")
+    plain = OmegaConf.to_container(config, resolve=False)
+    require_resolved(plain, path)
+    require_trusted_run(plain, path)
+    return config
 
 
 @rank_zero_only

@@ -18,6 +18,8 @@ from whysaid.run import slurm
 def run_directory(parent: str, resume: str | None = None) -> str:
     """Returns the directory that `resume` names, or else that of the SLURM job or a new one below `parent`."""
     if resume is not None:
+        if Path(resume).is_file():
+            raise UserError(f"resume={resume} is a file: resume= takes the run directory that it lies in")
         return resume
     job = slurm.job_id()
     if job is None:

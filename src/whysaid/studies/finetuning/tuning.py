@@ -16,6 +16,7 @@ from whysaid.checkpoint import stored_config
 from whysaid.data.files.digest import file_digest
 from whysaid.data.files.whole import write_whole
 from whysaid.errors import UserError
+from whysaid.run.trusted import require_trusted_parts
 
 Train = Callable[[DictConfig, Path, Path | None], Any]
 """`whysaid.doors.train.train`: trains what a configuration says in a folder, or on from a checkpoint."""
@@ -57,7 +58,9 @@ class Tuning:
     def __init__(self, train: Train, ckpt: str, data: Mapping[str, Any], decoding: Mapping[str, Any], runs: Path):
         self.train, self.ckpt, self.runs = train, Path(ckpt).absolute(), runs
         stored = stored_config(ckpt)
-        self.base = {name: stored[name] for name in KEPT if name in stored} | {"data": data, "decoding": decoding}
+        kept = {name: stored[name] for name in KEPT if name in stored}
+        require_trusted_parts(kept, self.ckpt)
+        self.base = kept | {"data": data, "decoding": decoding}
         if "weights" in self.base["encoder"]:
             self.base["encoder"] = {**self.base["encoder"], "weights": None}  # they are in the checkpoint
         self._source = file_digest(self.ckpt)
