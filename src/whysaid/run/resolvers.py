@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def register_resolvers() -> None:
         "not": lambda value: not value,
         "run_id": run_id,
         "sweep_name": sweep_name,
+        "terminal": at_terminal,
         "offline": lambda: os.environ.get("WANDB_MODE") not in ("online", "disabled"),
         "process": lambda: f"_{slurm.rank()}" if slurm.rank() else "",
     }
@@ -40,6 +42,11 @@ def register_resolvers() -> None:
         OmegaConf.register_new_resolver(name, resolver, replace=True)
     for name, resolver in remembered.items():
         OmegaConf.register_new_resolver(name, resolver, use_cache=True, replace=True)
+
+
+def at_terminal() -> bool:
+    """Tells whether what a door prints is read at a terminal, rather than from a file or a pipe."""
+    return sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def run_id(folder: str) -> str:

@@ -8,6 +8,7 @@ ROOT/scenes.json                        the parameters, and whether all is there
 """
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from whysaid.data.scenes.render import render
 from whysaid.data.scenes.scene import SPLITS
 from whysaid.data.scenes.world import scene
 from whysaid.errors import UserError
+
+log = logging.getLogger(__name__)
 
 VERSION = 2
 """Raised whenever the same parameters draw another world."""
@@ -78,10 +81,12 @@ def build_scenes(
         total = sum(counts.values())
         if workers is None:
             workers = min(len(os.sched_getaffinity(0)), 1 + total // SCENES_PER_WORKER)
-        with tqdm(total=total, desc="drawing scenes", unit="scene") as progress:
+        log.info("drawing %d scenes into %s", total, root)
+        with tqdm(total=total, desc="drawing scenes", unit="scene", disable=None) as progress:
             for split, count in counts.items():
                 _build_split(root, split, count, seed, size, workers, progress)
         _write_json(root / "scenes.json", {**parameters, "complete": True})
+        log.info("the scenes are drawn")
 
 
 def _checked(counts: dict[str, int]) -> dict[str, int]:

@@ -5,6 +5,7 @@ R regions, D features.
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from whysaid.data.features.store import FeatureWriter
 from whysaid.data.images import Preprocessing, load_image
 from whysaid.errors import UserError
 from whysaid.models.encoders.encoder import Encoder
+
+log = logging.getLogger(__name__)
 
 
 def encoder_fingerprint(encoder: Encoder) -> str:
@@ -70,6 +73,8 @@ def cache_features(
     shape = (encoder.grid[0] * encoder.grid[1], encoder.dim)
     with FileLock(Path(folder) / "lock"), FeatureWriter(folder, encoder_fingerprint(encoder), shape) as writer:
         paths = [(image_id, path) for image_id, path in image_paths.items() if image_id not in writer]
+        if paths:
+            log.info("computing the features of %d images into %s", len(paths), folder)
         photos = _Photos(paths, encoder.preprocessing)
         loader = DataLoader(photos, batch_size, num_workers=workers, collate_fn=list)
         training = encoder.training
