@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.running import FIGURES, SCENES, WORLD, composed, run_door
+from tests.running import FIGURES, SCENES, WORLD, composed, only, run_door
 from tests.test_experiments import EXPERIMENTS
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
@@ -96,7 +96,7 @@ def test_every_objective_trains_from_a_checkpoint(objective: str, cached: bool, 
 def test_experiments_and_objectives_run_together(start: Path, places: list[str]) -> None:
     sizes = ["model.embed_dim=16", "model.hidden_dim=16", "model.attention_dim=16", "model.dropout=0.5"]
     small = [*WORLD, *sizes, "data.min_count=1", "data.batch_size=8", "data.num_workers=0", "decoding=greedy"]
-    quick = ["metrics.val=[{_target_: whysaid.metrics.text.CIDEr}]", "metrics.test=${metrics.val}", "logger=none"]
+    quick = [only("val", "CIDEr"), "metrics.test=${metrics.val}", "logger=none"]
     settings = [*small, *quick, *FIGURES, *places, "debug=fast_dev_run", "data.max_words=30", f"ckpt={start}"]
     assert run_door("train", "experiment=gridtd_scenes", "objective=lrp_scst", *settings).code == 0
 

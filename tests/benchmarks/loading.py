@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.benchmarks.timing import cpu_seconds, write
 from whysaid.data.captions.captioned_image import CaptionedImage, words
-from whysaid.data.dataset import CaptionDataset
+from whysaid.data.captions.dataset import CaptionDataset
 from whysaid.data.features.store import FeatureStore, FeatureWriter
 from whysaid.data.images import imagenet_preprocessing, load_image
 from whysaid.data.splits import Splits

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from tests.running import only
 from tests.wandb_file import read_config, read_history, read_records
 from whysaid.callbacks.media import log_figures, log_table, thumbnails
 from whysaid.data.captions.captioned_image import CaptionedImage
@@ -41,7 +42,7 @@ def folder(tmp_path_factory):
         "trainer.check_val_every_n_epoch=1",
         "trainer.log_every_n_steps=2",
         "trainer.enable_progress_bar=false",
-        "metrics.test=[{_target_: whysaid.metrics.text.BLEU}, {_target_: whysaid.metrics.text.CIDEr}]",
+        only("test", "BLEU", "CIDEr"),
         "decoding=greedy",
         f"callbacks.captions.images={IMAGES}",
         f"callbacks.attention.images={STRIPS}",

@@ -11,7 +11,7 @@ import pytest
 import torch
 import wandb
 
-from tests.running import FIGURES, SCENES, Ran, run_door
+from tests.running import FIGURES, SCENES, Ran, only, run_door
 from whysaid.callbacks import media
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
@@ -144,7 +144,7 @@ def test_a_checkpoint_of_another_model(finished: Path, world: Path, tmp_path: Pa
 def test_an_evaluation_on_data_of_other_words(finished: Path, world: Path, tmp_path: Path) -> None:
     rewrite(world, lambda content: [a.update(caption="qwertz uiop") for a in content["annotations"]], "test")
     quick = [
-        "metrics.test=[{_target_: whysaid.metrics.text.CIDEr}]",
+        only("test", "CIDEr"),
         "logger=none",
         f"paths.output_dir={tmp_path}/outputs",
     ]
@@ -294,13 +294,7 @@ def test_a_wrong_job_in_a_sweep(data_dir: Path, tmp_path: Path, sweep: str) -> N
 
 
 def test_without_java_training_ends_and_says_so_once(data_dir: Path, tmp_path: Path) -> None:
-    wanted = ["CIDEr", "METEOR", "SPICE"]
-    targets = {
-        "CIDEr": "whysaid.metrics.text.CIDEr",
-        "METEOR": "whysaid.metrics.meteor.METEOR",
-        "SPICE": "whysaid.metrics.spice.SPICE",
-    }
-    test = "metrics.test=[" + ", ".join(f"{{_target_: {targets[name]}}}" for name in wanted) + "]"
+    test = only("test", "CIDEr", "METEOR", "SPICE")
     places = [f"paths.data_dir={data_dir}", f"paths.output_dir={tmp_path}/outputs"]
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PATH", "")

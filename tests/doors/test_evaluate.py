@@ -8,12 +8,12 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from tests.running import FIGURES, SCENES, run_door
+from tests.running import FIGURES, SCENES, only, run_door
 from whysaid.assemble.own_data import over_own
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
 
-EVALUATION = ("metrics.val=[{_target_: whysaid.metrics.text.CIDEr}]", "metrics.test=${metrics.val}", "logger=none")
+EVALUATION = (only("val", "CIDEr"), "metrics.test=${metrics.val}", "logger=none")
 
 
 def metrics(folder: Path) -> dict[str, float]:

@@ -12,8 +12,9 @@ import torch
 
 from tests.running import FIGURES, SCENES, SIZE, WORLD, run_door
 from whysaid.checkpoint import TRUST, newest, read_checkpoint
-from whysaid.data.captions.coco import Coco2017, read_json
+from whysaid.data.captions.coco import Coco2017
 from whysaid.data.captions.karpathy import Karpathy
+from whysaid.data.files.annotation_file import read_json
 from whysaid.data.instances import read_annotations
 from whysaid.errors import UserError
 

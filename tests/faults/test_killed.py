@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from torch.utils.data import get_worker_info
 
-from tests.running import FIGURES, SCENES, run_door
-from whysaid.data.dataset import CaptionDataset
+from tests.running import FIGURES, SCENES, only, run_door
+from whysaid.data.captions.dataset import CaptionDataset
 
 
 @pytest.mark.usefixtures("plain_tokens")
@@ -37,7 +37,7 @@ def test_the_java_of_a_metric(
     java.write_text("#!/bin/sh\nkill -9 $$\n")
     java.chmod(0o755)
     monkeypatch.setenv("PATH", f"{java.parent}:{os.environ['PATH']}")
-    test = "metrics.test=[{_target_: whysaid.metrics.text.CIDEr}, {_target_: whysaid.metrics.meteor.METEOR}]"
+    test = only("test", "CIDEr", "METEOR")
     ran = run_door("train", *SCENES, *FIGURES, *places, test)
     log = (ran.folder / "train.log").read_text()
     assert log.count("METEOR unavailable: METEOR's Java process ended early") == 1

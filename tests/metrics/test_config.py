@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from tests.running import composed
 from whysaid.data.scenes.objects import OBJECT_WORDS
-from whysaid.metrics.score import Metric
+from whysaid.metrics.score import Metric, chosen_metrics
 from whysaid.metrics.spice import fetch_corenlp
 
 CHAIR = {"CHAIRs", "CHAIRi", "object_mAP", "object_precision", "object_recall"}
@@ -29,25 +29,25 @@ def metrics(folder: Path, *overrides: str) -> DictConfig:
 @pytest.mark.parametrize("embedder", ["minilm", "bert"])
 def test_photos_are_scored_by_everything(embedder: str, tmp_path: Path) -> None:
     config = metrics(tmp_path, "experiment=gridtd_coco", f"embedder={embedder}")
-    assert names(instantiate(config.val)) == QUICK
-    assert names(instantiate(config.test)) == FULL | {"SPICE"}
+    assert names(chosen_metrics(instantiate(config.val))) == QUICK
+    assert names(chosen_metrics(instantiate(config.test))) == FULL | {"SPICE"}
 
 
 def test_scenes_are_scored_by_everything_but_spice(tmp_path: Path) -> None:
     config = metrics(tmp_path, "experiment=gridtd_scenes")
-    assert names(instantiate(config.test)) == FULL
+    assert names(chosen_metrics(instantiate(config.test))) == FULL
 
 
 def test_minilm_scores(tmp_path: Path) -> None:
     config = metrics(tmp_path, "experiment=gridtd_coco")
-    (bertscore,) = [m for m in instantiate(config.test) if "BERTScore-F1" in m.names]
+    (bertscore,) = [m for m in chosen_metrics(instantiate(config.test)) if "BERTScore-F1" in m.names]
     score = bertscore({1: "a dog", 2: "a cat"}, {1: ["a dog"], 2: ["a cat"]})["BERTScore-F1"]
     assert score.corpus == pytest.approx(1, abs=1e-5)
 
 
 def test_scenes_know_their_own_objects(tmp_path: Path) -> None:
     config = metrics(tmp_path, "experiment=gridtd_scenes")
-    (hallucination,) = [m for m in instantiate(config.test) if "CHAIRs" in m.names]
+    (hallucination,) = [m for m in chosen_metrics(instantiate(config.test)) if "CHAIRs" in m.names]
     for category, forms in OBJECT_WORDS.items():
         for form in forms:
             assert hallucination.object_words.mentioned(f"a {form} there") == [category]
@@ -57,3 +57,8 @@ def test_spice_names_the_fetch() -> None:
     with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
         config = compose(overrides=["+metrics=spice"]).metrics
     assert instantiate(config, _partial_=True).func is fetch_corenlp
+
+
+def test_one_metric_is_left_out_by_name(tmp_path: Path) -> None:
+    config = metrics(tmp_path, "experiment=gridtd_coco", "metrics.test.SPICE=null", "metrics.test.METEOR=null")
+    assert names(chosen_metrics(instantiate(config.test))) == FULL - {"METEOR"}

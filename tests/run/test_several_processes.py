@@ -13,13 +13,10 @@ import pytest
 import torch
 
 from tests.doors.test_train_inpainting import SCENES as INPAINTING
-from tests.running import FIGURES, SCENES, last_of_each, run_door
+from tests.running import FIGURES, SCENES, last_of_each, only, run_door
 from whysaid.tasks.writer import Writer
 
-CAPTION_METRICS = (
-    "metrics.test=[{_target_: whysaid.metrics.text.CIDEr}, {_target_: whysaid.metrics.text.BLEU}, "
-    "{_target_: whysaid.metrics.hallucination.Hallucination, object_words: '${metrics.object_words}', min_count: 1}]"
-)
+CAPTION_METRICS = (only("test", "CIDEr", "BLEU", "hallucination"), "metrics.test.hallucination.min_count=1")
 TWO = ("trainer=ddp_cpu", "trainer.strategy=ddp_fork")
 """Forked: this process starts them."""
 
@@ -42,7 +39,7 @@ def test_captions_and_hallucination_are_scored_as_by_one(
 ) -> None:
     """13 images in batches of 3: the shares are 7 and 6, and one image is captioned twice."""
     monkeypatch.setattr(Writer, "caption", lambda _, batch: {i: SAID[i % 3] for i in batch.image_ids.tolist()})
-    odd = ["data.limits={test: 13}", "data.eval_batch_size=3", "data.num_workers=1", "logger=none", CAPTION_METRICS]
+    odd = ["data.limits={test: 13}", "data.eval_batch_size=3", "data.num_workers=1", "logger=none", *CAPTION_METRICS]
     given = [f"ckpt={finished}/checkpoints/best.ckpt", *odd, "trainer.enable_progress_bar=false", *places]
     alone, together = run_door("evaluate", *given).folder, run_door("evaluate", *given, *TWO).folder
     assert {"test/CIDEr", "test/BLEU-4", "test/CHAIRs", "test/CHAIRi", "test/object_mAP"} <= metrics(alone).keys()

@@ -15,7 +15,7 @@ from whysaid.checkpoint import Checkpoint
 from whysaid.data.batch import QuestionBatch
 from whysaid.data.captions.captioned_image import words
 from whysaid.data.questions.answers import AnswerVocabulary, normalised
-from whysaid.data.questions.datamodule import question_tokens
+from whysaid.data.questions.dataset import question_tokens
 from whysaid.errors import UserError
 from whysaid.models.saaa import SAAA
 from whysaid.tasks.vqa import Answering

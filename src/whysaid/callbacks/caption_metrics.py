@@ -14,7 +14,7 @@ from whysaid.data.object_words import ObjectWords
 from whysaid.errors import UserError
 from whysaid.metrics.baselines import human_baseline, majority_caption
 from whysaid.metrics.hallucination import caption_records
-from whysaid.metrics.score import Metric
+from whysaid.metrics.score import MetricChoice, chosen_metrics
 from whysaid.metrics.scorer import CaptionScorer, Scores
 
 
@@ -22,7 +22,7 @@ class CaptionMetrics(Callback):
     """Logs `<split>/<metric>` of freely written captions and keeps them for other callbacks.
 
     Args:
-        val: metrics of each validation, quick ones.
+        val: metrics of each validation, quick ones; by name, or a list.
         test: metrics of the test.
         cache_dir: where tokenised references are kept.
         folder: the run directory; `predictions_<split>.json` is written to it after a test.
@@ -33,10 +33,11 @@ class CaptionMetrics(Callback):
         scores: of the split scored last, on rank 0.
     """
 
-    def __init__(
-        self, val: Sequence[Metric], test: Sequence[Metric], cache_dir: str, folder: str, baselines: bool = True
-    ):
-        self.scorers = {"val": CaptionScorer(val, cache_dir), "test": CaptionScorer(test, cache_dir)}
+    def __init__(self, val: MetricChoice, test: MetricChoice, cache_dir: str, folder: str, baselines: bool = True):
+        self.scorers = {
+            "val": CaptionScorer(chosen_metrics(val), cache_dir),
+            "test": CaptionScorer(chosen_metrics(test), cache_dir),
+        }
         self.folder, self.baselines = Path(folder), baselines
         self.captions: dict[int, str] = {}
         self.scores = Scores()

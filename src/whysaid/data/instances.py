@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from whysaid.data.captions.coco import laid_out, read_json
+from whysaid.data.files.annotation_file import laid_out, read_json
 from whysaid.data.images import Photo
 from whysaid.errors import UserError
 

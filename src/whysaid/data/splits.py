@@ -2,13 +2,14 @@
 
 import logging
 import signal
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import pytorch_lightning as pl
 import torch
+from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
 
-from whysaid.data.captions.coco import require_images
+from whysaid.data.files.annotation_file import require_images
 from whysaid.data.images import Photo
 from whysaid.data.sampler import BatchOrder
 from whysaid.errors import UserError
@@ -76,6 +77,16 @@ class Splits(pl.LightningDataModule, Generic[Image]):
             require_images(found, split)
             self._splits[split] = found[: self.limits.get(split)]
         return self._splits[split]
+
+    takes_features: ClassVar[bool] = False
+    """Whether a model may see cached features of an encoder in place of the pixels."""
+
+    def summary(self) -> Table:
+        """Makes the table that `prepare` prints: a row for each split."""
+        raise NotImplementedError
+
+    def note_splits(self) -> None:
+        """Writes down which images are in which split, where something is derived from them."""
 
     @property
     def workers(self) -> int:

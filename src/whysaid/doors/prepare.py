@@ -1,6 +1,5 @@
 """`python -m src.prepare data=NAME`: a data set's files, vocabulary, document frequencies and, if asked, features."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from whysaid.assemble.features import attach, feature_folder
-from whysaid.data.captions.captioned_image import words
-from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.features.bottom_up import store_regions
-from whysaid.data.features.featured import Featured
 from whysaid.data.features.store import remove_damaged
 from whysaid.data.files.acquire import Files
-from whysaid.data.files.whole import write_whole
-from whysaid.data.inpainting.datamodule import InpaintingData
-from whysaid.data.questions.datamodule import QuestionData
-from whysaid.data.splits import SPLITS
+from whysaid.data.splits import SPLITS, Splits
 from whysaid.doors.cli import door
 from whysaid.errors import UserError
 from whysaid.models.encoders.cache import encoder_fingerprint
@@ -54,59 +47,18 @@ def prepare(config: DictConfig) -> Table | None:
     if config.get("files"):
         files: Files = instantiate(config.files)
         files.fetch()
-    data: CaptionData | QuestionData | InpaintingData = instantiate(config.data)
-    if isinstance(data, InpaintingData):
-        return count(data)
-    write_splits(data)
-    table = describe_questions(data) if isinstance(data, QuestionData) else describe(data)
+    data: Splits[Any] = instantiate(config.data)
+    data.note_splits()
+    table = data.summary()
     if config.features or config.regions_file:
         prepare_features(config, data)
     return table
 
 
-def count(data: InpaintingData) -> Table:
-    """Split → images."""
-    table = Table("split", "images", caption=data.name)
-    for split in SPLITS:
-        table.add_row(split, f"{len(data.images(split)):,}")
-    return table
-
-
-def write_splits(data: Featured[Any]) -> None:
-    """Writes down which images are in which split: `splits.json` in the data set's cache folder."""
-    ids = {split: [image.id for image in data.images(split)] for split in SPLITS}
-    data.cache_dir.mkdir(parents=True, exist_ok=True)
-    write_whole(data.cache_dir / "splits.json", json.dumps(ids) + "\n")
-
-
-def describe(data: CaptionData) -> Table:
-    """Split → images, captions, words, and the share of these words that are in the vocabulary (built if need be)."""
-    vocabulary = data.corpus.vocabulary
-    about = f"{data.name}: vocabulary of {len(vocabulary):,}: 4 marks and the words seen at least {data.min_count}×"
-    table = Table("split", "images", "captions", "words", "coverage", caption=about, min_width=len(about))
-    for split in SPLITS:
-        images = data.images(split)
-        captions = [words(caption) for image in images for caption in image.captions]
-        count = sum(len(caption) for caption in captions)
-        known = sum(word in vocabulary for caption in captions for word in caption)
-        table.add_row(split, f"{len(images):,}", f"{len(captions):,}", f"{count:,}", f"{known / max(count, 1):.2%}")
-    return table
-
-
-def describe_questions(data: QuestionData) -> Table:
-    """Split → images, questions, and the share of these whose commonest answer a model can give."""
-    words_known, answers = len(data.vocabulary), data.answers
-    about = f"{data.name}: {words_known:,} words of questions, 4 marks with them, and {len(answers):,} answers"
-    table = Table("split", "images", "questions", "coverage", caption=about, min_width=len(about))
-    for split in SPLITS:
-        asked = data.questions(split).values()
-        known = sum(question.answer in answers for question in asked)
-        table.add_row(split, f"{len(data.images(split)):,}", f"{len(asked):,}", f"{known / max(len(asked), 1):.2%}")
-    return table
-
-
-def prepare_features(config: DictConfig, data: Featured[Any]) -> None:
+def prepare_features(config: DictConfig, data: Any) -> None:
     """Fills the cache of the encoder's features that training opens, on the GPU where there is one."""
+    if not data.takes_features:
+        raise UserError(f"{data.name} are seen as pixels, never as features: leave out features=true")
     if not config.get("encoder"):
         raise UserError("features need an encoder: add encoder=vgg16, or regions_file's encoder=regions")
     pl.seed_everything(config.seed, workers=True, verbose=False)

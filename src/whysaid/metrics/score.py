@@ -31,6 +31,17 @@ class Metric(Protocol):
         ...
 
 
+MetricChoice = Mapping[str, Metric | None] | Sequence[Metric]
+"""Metrics by name, where None leaves one out; or a list of them."""
+
+
+def chosen_metrics(metrics: MetricChoice) -> list[Metric]:
+    """Lists the metrics of a choice, in its order."""
+    if isinstance(metrics, Mapping):
+        return [metric for metric in metrics.values() if metric is not None]
+    return list(metrics)
+
+
 class Unavailable(Exception):
     """A metric cannot be had here: its tool is missing or broke. Costs that metric alone, never a run."""
 

@@ -1,11 +1,13 @@
 """Captioned images for Lightning: COCO, Flickr and Scenes alike."""
 
+from rich.table import Table
+
 from whysaid.data.captions.captioned_image import CaptionedImage, words
 from whysaid.data.captions.corpus import Corpus, corpus_digest
-from whysaid.data.dataset import CaptionDataset
+from whysaid.data.captions.dataset import CaptionDataset
 from whysaid.data.features.featured import Featured
 from whysaid.data.object_words import ObjectWords
-from whysaid.data.splits import Source
+from whysaid.data.splits import SPLITS, Source
 from whysaid.data.vocabulary import Vocabulary
 from whysaid.errors import UserError
 
@@ -82,6 +84,23 @@ class CaptionData(Featured[CaptionedImage]):
     def vocabulary(self) -> Vocabulary:
         """The training split's vocabulary, or the checkpoint's where one was given to `use`."""
         return self._vocabulary or self.corpus.vocabulary
+
+    def summary(self) -> Table:
+        """Makes a table: split → images, captions, words, and the share of these words in the vocabulary.
+
+        The vocabulary is built if need be.
+        """
+        vocabulary = self.corpus.vocabulary
+        about = f"{self.name}: vocabulary of {len(vocabulary):,}: 4 marks and the words seen at least {self.min_count}×"
+        table = Table("split", "images", "captions", "words", "coverage", caption=about, min_width=len(about))
+        for split in SPLITS:
+            images = self.images(split)
+            captions = [words(caption) for image in images for caption in image.captions]
+            count = sum(len(caption) for caption in captions)
+            known = sum(word in vocabulary for caption in captions for word in caption)
+            coverage = f"{known / max(count, 1):.2%}"
+            table.add_row(split, f"{len(images):,}", f"{len(captions):,}", f"{count:,}", coverage)
+        return table
 
     def dataset(self, split: str) -> CaptionDataset:
         """The split as batches; UserError before `use`, or where no caption has a known word."""

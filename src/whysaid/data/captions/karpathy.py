@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from whysaid.data.captions.captioned_image import CaptionedImage
-from whysaid.data.captions.coco import inside, laid_out, read_json
+from whysaid.data.files.annotation_file import inside, laid_out, read_json
 
 
 class Karpathy:

@@ -1,9 +1,11 @@
 """Splits that a model sees as pixels, or as the cached features of its frozen encoder."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from whysaid.data.features.store import FeatureStore
+from whysaid.data.files.whole import write_whole
 from whysaid.data.images import Preprocessing
 from whysaid.data.splits import SPLITS, Image, Source, Splits
 from whysaid.data.vocabulary import Vocabulary
@@ -40,6 +42,14 @@ class Featured(Splits[Image]):
     ) -> None:
         """What the model brings: how pixels are prepared, cached features in their place, a checkpoint's vocabulary."""
         self.preprocessing, self.features, self._vocabulary = preprocessing, features, vocabulary
+
+    takes_features = True
+
+    def note_splits(self) -> None:
+        """Writes `splits.json` into the data set's cache folder: split → image ids."""
+        ids = {split: [image.id for image in self.images(split)] for split in SPLITS}
+        self.cache_dir.mkdir(parents=True, exist_ok=True)
+        write_whole(self.cache_dir / "splits.json", json.dumps(ids) + "\n")
 
     def drop(self, broken: dict[int, str]) -> None:
         """Leave out the unreadable images found while features were cached (image id → file name)."""

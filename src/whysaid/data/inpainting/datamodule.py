@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
 
 from whysaid.data.framing import Framing
 from whysaid.data.images import Photo
 from whysaid.data.inpainting.holes import InpaintingBatch, InpaintingDataset
 from whysaid.data.inpainting.masks import Shape
-from whysaid.data.splits import Source, Splits
+from whysaid.data.splits import SPLITS, Source, Splits
 
 Removed = Callable[[Sequence[Photo], Any], Dataset[InpaintingBatch]]
 
@@ -40,6 +41,13 @@ class InpaintingData(Splits[Photo]):
     ):
         super().__init__(source, **settings)
         self.name, self.root, self.framing, self.masks, self.removed = name, root, framing, masks, removed
+
+    def summary(self) -> Table:
+        """Makes a table: split → images."""
+        table = Table("split", "images", caption=self.name)
+        for split in SPLITS:
+            table.add_row(split, f"{len(self.images(split)):,}")
+        return table
 
     def dataset(self, split: str) -> InpaintingDataset:
         photos = self.images(split)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from whysaid.data.captions.coco import inside, laid_out, read_json
+from whysaid.data.files.annotation_file import inside, laid_out, read_json
 from whysaid.data.images import Photo
 from whysaid.errors import UserError
 

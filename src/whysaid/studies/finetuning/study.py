@@ -22,6 +22,7 @@ from whysaid.data.files.table import TableValue
 from whysaid.data.files.whole import write_whole
 from whysaid.errors import UserError
 from whysaid.figures.bars import Bar, bars
+from whysaid.metrics.score import Metric
 from whysaid.metrics.scorer import CaptionScorer
 from whysaid.studies.common.captioned import write
 from whysaid.studies.common.outcome import Outcome
@@ -88,7 +89,7 @@ class Finetuning:
         tunings: Mapping[str, Mapping[str, Any] | None],
         seeds: Sequence[int],
         runs: str,
-        scores: Sequence[Mapping[str, Any]],
+        scores: Mapping[str, Mapping[str, Any] | None] | Sequence[Mapping[str, Any]],
         shown: Sequence[str],
         against: str = "xe",
         common: Mapping[str, Any] | None = None,
@@ -111,7 +112,7 @@ class Finetuning:
         captioner = task.single_captioner
         if not isinstance(self.ckpt, str):
             raise UserError("study=finetuning starts from one checkpoint: give ckpt= one path")
-        scorer = CaptionScorer([instantiate(metric) for metric in self.scores], self.cache_dir)
+        scorer = CaptionScorer(self._metrics(), self.cache_dir)
         unknown = set(self.shown) - {name for metric in scorer.metrics for name in metric.names}
         if unknown:
             raise UserError(f"study.shown: {', '.join(sorted(unknown))} is of no metric in study.scores")
@@ -125,6 +126,11 @@ class Finetuning:
                 captions = self._stored(run, task, data)
                 found.append(Scored(name, run, scorer.score(captions, references).corpus))
         return self._outcome(found, type(captioner).__name__, data.evaluated)
+
+    def _metrics(self) -> list[Metric]:
+        """Makes the metrics that are not left out."""
+        chosen = self.scores.values() if isinstance(self.scores, Mapping) else self.scores
+        return [instantiate(metric) for metric in chosen if metric is not None]
 
     def _stored(self, run: Run, task: Writer, data: CaptionData) -> dict[int, str]:
         """The captions of a training, from its folder where they were written before."""

@@ -16,7 +16,8 @@ from whysaid.attribution.answers import Answers
 from whysaid.attribution.method import Method
 from whysaid.attribution.together import attribute_all
 from whysaid.data.batch import QuestionBatch
-from whysaid.data.questions.datamodule import QuestionData, question_tokens
+from whysaid.data.questions.datamodule import QuestionData
+from whysaid.data.questions.dataset import question_tokens
 from whysaid.data.questions.vqa import AskedImage, Question
 from whysaid.data.vocabulary import PAD
 from whysaid.errors import UserError
