@@ -4,11 +4,11 @@ VENV := .venv
 READY := $(VENV)/.ready
 export OMP_WAIT_POLICY := passive
 
-.PHONY: setup train test test-slow lint bench clean
+.PHONY: setup train test test-slow lint docs bench clean
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
@@ -26,9 +26,13 @@ test-slow: setup
 lint: setup
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
+docs: setup
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
 bench: setup
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt '.[bench]'
 	for b in decoding features loading precision attribution vqa objectives inpainting; do $(VENV)/bin/python -m tests.benchmarks.$$b || exit 1; done
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info src/*.egg-info site build

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from whysaid.data.images import Preprocessing, imagenet_preprocessing, load_image
 from whysaid.errors import UserError
@@ -146,3 +146,38 @@ def test_every_photo_of_the_small_set_loads():
         pytest.skip(f"{folder} is not here")
     photos = sorted(folder.glob("*.jpg"))[:100]
     assert all(load_image(photo).mode == "RGB" for photo in photos) and photos
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_undone(orientation: int, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "photo.png", exif=exif)
+    with Image.open(tmp_path / "photo.png") as file:
+        expected = np.asarray(ImageOps.exif_transpose(file))
+    np.testing.assert_array_equal(np.asarray(load_image(tmp_path / "photo.png")), expected)
+
+
+def test_a_mistyped_tag_costs_no_photo(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = bytearray(exif.tobytes())
+    entry = data.index(bytes([0x12, 0x01])) if bytes([0x12, 0x01]) in data else data.index(bytes([0x01, 0x12]))
+    little = data[entry] == 0x12
+    extra = (0x0131).to_bytes(2, "little" if little else "big")  # Software, a text, here said to be a rational number
+    count = data.index(data[entry : entry + 2]) - 2
+    data[count : count + 2] = (2).to_bytes(2, "little" if little else "big")
+    order = "little" if little else "big"
+    data[entry + 12 : entry + 12] = (
+        extra + (5).to_bytes(2, order) + (1).to_bytes(4, order) + (0xFFFF).to_bytes(4, order)
+    )
+    Image.new("RGB", (12, 8), "red").save(tmp_path / "photo.jpg", exif=bytes(data))
+    assert load_image(tmp_path / "photo.jpg").size == (8, 12)
+
+
+def test_postscript_is_no_photo_whatever_its_name(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "page.eps")
+    (tmp_path / "page.eps").rename(tmp_path / "page.jpg")
+    with pytest.raises(UserError, match="cannot be read as an image"):
+        load_image(tmp_path / "page.jpg")

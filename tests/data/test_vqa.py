@@ -10,7 +10,8 @@ from PIL import Image
 
 from tests.running import COUNTS, SIZE
 from whysaid.data.images import Preprocessing
-from whysaid.data.questions.datamodule import QuestionData, grouped, question_tokens
+from whysaid.data.questions.datamodule import QuestionData, grouped
+from whysaid.data.questions.dataset import question_tokens
 from whysaid.data.questions.vqa import VQA, AskedImage, Question
 from whysaid.data.sampler import Key
 from whysaid.data.scenes.source import ScenesQuestions

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from whysaid.errors import UserError
@@ -24,6 +24,27 @@ class Photo:
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+"""What a photo may be, whatever its name says (JPEG is MPO too, which Pillow knows by no name of its own for reading).
+
+Pillow reads more: for EPS it would start Ghostscript on the file.
+"""
+
+_ORIENTATION = 0x0112
+"""The EXIF tag that says how the camera was held."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""Orientation → what makes the photo upright."""
+
+
 def load_image(path: str | Path) -> Image.Image:
     """The photo in a file as 8-bit RGB, upright by its EXIF orientation, transparency laid on white.
 
@@ -31,9 +52,9 @@ def load_image(path: str | Path) -> Image.Image:
     Raises UserError, naming the file, where it is missing, truncated or no image.
     """
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=FORMATS) as file:
             file.load()
-            return _to_rgb(ImageOps.exif_transpose(file))
+            return _to_rgb(_upright(file))
     except FileNotFoundError:
         raise UserError(f"there is no image {path}: check the path") from None
     except Exception as error:  # Pillow's readers raise anything, from SyntaxError to struct.error, on a broken file
@@ -53,6 +74,15 @@ def first_readable(photos: Sequence[Photo], index: int) -> tuple[int, Image.Imag
         except UserError:
             broken.append(str(photos[chosen].path))
     raise UserError(f"none of {len(photos)} images can be read, the first is {broken[0]}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turns a photo as its EXIF orientation says.
+
+    Pillow's own `exif_transpose` writes the EXIF data anew, and fails on a photo of which another tag is mistyped.
+    """
+    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

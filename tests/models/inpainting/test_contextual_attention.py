@@ -61,7 +61,7 @@ def test_against_a_loop(fuse: int) -> None:
     x, masks = example()
     attended = ContextualAttention(fuse=fuse)(x, masks)
     for image, mask, own in zip(x, masks, attended, strict=True):
-        torch.testing.assert_close(own, looped(image, mask, context_lengths=fuse // 2), atol=1e-12, rtol=0)
+        torch.testing.assert_close(own, looped(image, mask, reach=fuse // 2), atol=1e-12, rtol=0)
 
 
 def test_each_image_has_its_own_mask() -> None:
@@ -157,7 +157,7 @@ def test_one_token_high() -> None:
     torch.manual_seed(0)
     x, masks = torch.randn(1, 2, 2, 12, dtype=torch.double), torch.zeros(1, 1, 2, 12, dtype=torch.double)
     masks[..., 5:7] = 1
-    torch.testing.assert_close(ContextualAttention(fuse=5)(x, masks)[0], looped(x[0], masks[0], context_lengths=2))
+    torch.testing.assert_close(ContextualAttention(fuse=5)(x, masks)[0], looped(x[0], masks[0], reach=2))
 
 
 def test_dead_features_have_a_gradient() -> None:
