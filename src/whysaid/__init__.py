@@ -38,8 +38,8 @@ _HOMES = {
     "IntegratedGradients": "attribution.gradient.integrated",
     "SmoothGrad": "attribution.gradient.smooth",
     "Occlusion": "attribution.occlusion",
-    "Attention": "attribution.looking.methods",
-    "Sentinel": "attribution.looking.methods",
+    "Attention": "attribution.looking.attention",
+    "Sentinel": "attribution.looking.sentinel",
 }
 """Name → the module of this package that it stands in."""
 

@@ -6,7 +6,8 @@ from whysaid.attribution.gradient.guided import DeconvNet, GuidedBackprop
 from whysaid.attribution.gradient.integrated import IntegratedGradients
 from whysaid.attribution.gradient.simple import InputXGradient, Saliency
 from whysaid.attribution.gradient.smooth import SmoothGrad
-from whysaid.attribution.looking.methods import Attention, Sentinel
+from whysaid.attribution.looking.attention import Attention
+from whysaid.attribution.looking.sentinel import Sentinel
 from whysaid.attribution.method import Method
 from whysaid.attribution.occlusion import Occlusion
 from whysaid.models.captioner import Captioner

@@ -10,14 +10,14 @@ from tests.attribution.sighted import GRADIENTS, METHODS, sighted
 from tests.attribution.test_composite import state
 from tests.attribution.tiny import CAPTIONERS, B, R, S, V, captioner, captions, photos, regions
 from whysaid.attribution.answers import Answers
-from whysaid.attribution.explanation import Explanation
 from whysaid.attribution.gradient.grad_cam import GradCam, GuidedGradCam
 from whysaid.attribution.gradient.guided import DeconvNet, GuidedBackprop
 from whysaid.attribution.gradient.integrated import IntegratedGradients
 from whysaid.attribution.gradient.simple import InputXGradient, Saliency
 from whysaid.attribution.gradient.smooth import SmoothGrad
-from whysaid.attribution.looking.methods import Attention, Sentinel
-from whysaid.attribution.method import Method
+from whysaid.attribution.looking.attention import Attention
+from whysaid.attribution.looking.sentinel import Sentinel
+from whysaid.attribution.method import Explanation, Method
 from whysaid.attribution.occlusion import Occlusion
 from whysaid.attribution.targets import Targets
 from whysaid.attribution.together import attribute_all

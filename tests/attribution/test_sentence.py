@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.attribution.tiny import captioner, captions, lrp, photos
-from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.method import Explanation
 from whysaid.attribution.sentence import Sentence, explain_sentence, image_maps, said_tokens, to_photo
 from whysaid.attribution.targets import Targets
 from whysaid.data.batch import CaptionBatch

@@ -15,12 +15,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tests.attribution.sighted import METHODS, sighted
 from tests.attribution.tiny import captions, lrp, photos
 from tests.running import composed
-from whysaid.attribution.explanation import Explanation
 from whysaid.attribution.gradient.grad_cam import GradCam, GuidedGradCam
 from whysaid.attribution.gradient.guided import DeconvNet, GuidedBackprop
 from whysaid.attribution.gradient.shared_passes import SharedPasses, shared_passes
 from whysaid.attribution.gradient.simple import Saliency
-from whysaid.attribution.method import Method, speaks_against
+from whysaid.attribution.method import Explanation, Method, speaks_against
 from whysaid.attribution.targets import Targets
 from whysaid.attribution.together import attribute_all, chosen
 from whysaid.errors import UserError
@@ -100,7 +99,7 @@ def test_no_memory_is_held_until_the_garbage_collector_comes() -> None:
     try:
         with shared_passes(model, photos(side), Targets(captions()), 4) as passes:
             GuidedGradCam().explain(passes)
-            seen = weakref.ref(passes.seen.images)
+            seen = weakref.ref(passes.encoder_pass.images)
         del passes
         assert seen() is None
     finally:

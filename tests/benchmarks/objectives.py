@@ -134,7 +134,7 @@ def rewards(captions: dict[int, list[str]], frequencies: DocumentFrequencies) ->
     texts = [[caption(random) for _ in range(SAMPLES - 1)] + [captions[i][0]] for i in ids]
     said = tokens(texts).numpy().astype(np.int32)
     references, ours, published = References(captions, VOCABULARY), CIDErD(), Published(captions, frequencies)
-    ours.weigh_by(frequencies)
+    ours.prepare(SimpleNamespace(corpus=SimpleNamespace(document_frequencies=frequencies)))  # type: ignore[arg-type]
     ended = [[f"{text} <end>" for text in row] for row in texts]
     kinds: dict[str, Callable[[], Any]] = {
         "ours": lambda: ours(Sampled(ids, said, references(ids))),
@@ -180,7 +180,7 @@ def context(captions: dict[int, list[str]]) -> dict[str, float]:
     batch = CaptionBatch(torch.arange(16), said, regions=torch.randn(16, 196, 512).relu())
     even(captioner, batch)
     objective = LRPInference(ContextRelevance())
-    objective.explain_words_of(VOCABULARY)
+    objective.prepare(captioner, SimpleNamespace(vocabulary=VOCABULARY))  # type: ignore[arg-type]
     _, logs = objective(captioner, batch, 0)
     kinds = {"lrp": optimisation(captioner, objective, batch), "xe": optimisation(captioner, CrossEntropy(), batch)}
     seconds = medians(kinds, ROUNDS)
@@ -202,7 +202,7 @@ def image(captions: dict[int, list[str]], images: int = 2) -> dict[str, float]:
     batch = CaptionBatch(torch.arange(images), said, images=torch.randn(images, 3, 224, 224))
     rule = alpha_beta()
     objective = LRPInference(ImageRelevance(LRP(Composite(rule, rule, epsilon(), quick_dtype()))), explain="target")
-    objective.explain_words_of(VOCABULARY)
+    objective.prepare(captioner, SimpleNamespace(vocabulary=VOCABULARY))  # type: ignore[arg-type]
     words = int(content_words(VOCABULARY)[said].flatten(1).sum(1).max())
 
     @torch.no_grad()
@@ -259,7 +259,7 @@ def self_critical(captions: dict[int, list[str]], frequencies: DocumentFrequenci
     ids = torch.arange(10)
     batch = CaptionBatch(ids, torch.tensor([[[START, END]]] * 10), regions=torch.randn(10, 36, 2048).relu())
     objective = SelfCritical({"CIDEr-D": {"weight": 1.0, "score": CIDErD()}}, samples=SAMPLES)
-    objective.use(data(captions))
+    objective.prepare(captioner, data(captions))
     published = Published(captions, frequencies)
     drawn = objective.sampler(captioner, captioner.features(batch)).tokens
 

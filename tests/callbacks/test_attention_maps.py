@@ -1,3 +1,5 @@
+"""Attention of the captions of validation images."""
+
 import logging
 from types import SimpleNamespace
 
@@ -36,8 +38,8 @@ def batch():
 def test_attention_is_that_of_the_steps_which_write_the_words():
     model, pixels = captioner(), batch()
     attended = attend(model, pixels, CAPTIONS, VOCABULARY)
-    assert [one.words for one in attended] == CAPTIONS
-    assert [one.maps.shape for one in attended] == [(5, 12, 12), (1, 12, 12), (0, 12, 12)]
+    assert [caption.words for caption in attended] == CAPTIONS
+    assert [caption.maps.shape for caption in attended] == [(5, 12, 12), (1, 12, 12), (0, 12, 12)]
     features = model.features(CaptionBatch(torch.tensor([7]), pixels.captions[:1], pixels.images[:1]))
     state, word = model.start(features), START
     for t, following in enumerate(CAPTIONS[0]):
@@ -48,7 +50,7 @@ def test_attention_is_that_of_the_steps_which_write_the_words():
 
 
 def test_captioners_without_a_sentinel_have_none():
-    assert [one.sentinel for one in attend(captioner(Soft), batch(), CAPTIONS, VOCABULARY)] == [None] * 3
+    assert [caption.sentinel for caption in attend(captioner(Soft), batch(), CAPTIONS, VOCABULARY)] == [None] * 3
 
 
 @pytest.fixture
@@ -104,13 +106,13 @@ def test_silent_when_not_due(scene, change):
 
 @pytest.mark.parametrize(("validated", "drawn"), [([0, 1, 2, 3, 4], [0, 2, 4]), ([1, 3, 5], [1, 3, 5]), ([2, 3], [2])])
 def test_every_second_epoch_whenever_it_is_validated(scene, validated, drawn):
-    callback, found = AttentionMaps(scene.folder, every_n_epochs=2), []
+    callback, drawn_in = AttentionMaps(scene.folder, every_n_epochs=2), []
     for epoch in validated:
         scene.trainer.current_epoch = epoch
         validate(scene, callback=callback)
-        found += [epoch] if scene.logged else []
+        drawn_in += [epoch] if scene.logged else []
         scene.logged.clear()
-    assert found == drawn
+    assert drawn_in == drawn
 
 
 def test_the_best_checkpoint_is_always_drawn(scene):

@@ -1,4 +1,4 @@
-"""Scoring what was written."""
+"""Captions are scored, once, whatever the number of processes."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch.distributed as dist
 
-from whysaid.callbacks.across import broadcast, gather
+from whysaid.callbacks.across import broadcast, gather_by_id
 from whysaid.callbacks.caption_metrics import CaptionMetrics
 from whysaid.data.captions.captioned_image import CaptionedImage
 from whysaid.data.object_words import coco_objects
@@ -98,8 +98,8 @@ def test_a_caption_without_reference(callback: CaptionMetrics, stage: SimpleName
 def test_other_processes_log_what_rank_0_scored(
     callback: CaptionMetrics, stage: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def all_gather_object(parts: list[Any], own: Any) -> None:
-        parts[:] = [{1: "a dog runs", 2: "two cats sleep"}, own]
+    def all_gather_object(parts: list[Any], here: Any) -> None:
+        parts[:] = [{1: "a dog runs", 2: "two cats sleep"}, here]
 
     def broadcast_object_list(box: list[Any], src: int) -> None:
         assert src == 0 and box == [{}]
@@ -117,4 +117,4 @@ def test_other_processes_log_what_rank_0_scored(
 
 
 def test_one_process_keeps_what_it_has() -> None:
-    assert gather({1: "a dog"}) == {1: "a dog"} and broadcast({"CIDEr": 1.0}) == {"CIDEr": 1.0}
+    assert gather_by_id({1: "a dog"}) == {1: "a dog"} and broadcast({"CIDEr": 1.0}) == {"CIDEr": 1.0}

@@ -1,3 +1,5 @@
+"""Captions in a table and on a sheet."""
+
 from types import SimpleNamespace
 
 import numpy as np

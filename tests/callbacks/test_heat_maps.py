@@ -71,11 +71,11 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def validate(
-    scene: Any, given: CaptionBatch | None = None, method: Method | None = None, **settings: Any
+    scene: Any, validated: CaptionBatch | None = None, method: Method | None = None, **settings: Any
 ) -> dict[str, Any]:
-    given = given or batch(scene.module.captioner)
+    validated = validated or batch(scene.module.captioner)
     callback = HeatMaps(scene.folder, method or lrp(), **settings)
-    callback.on_validation_batch_end(scene.trainer, scene.module, {"captions": CAPTIONS}, given, 0)
+    callback.on_validation_batch_end(scene.trainer, scene.module, {"captions": CAPTIONS}, validated, 0)
     return scene.logged[-1]
 
 
@@ -87,9 +87,9 @@ def test_they_are_those_of_the_method(scene: Any) -> None:
     figures = validate(scene, same_range=True)
     assert list(figures) == ["heat_maps_7", "heat_maps_8"]
     tokens = torch.tensor([VOCABULARY.encode(CAPTIONS[7].split())[1:-1]])
-    given = batch(scene.module.captioner)
-    assert given.images is not None
-    expected = lrp().attribute(scene.module.captioner, given.images[:1], Targets(tokens)).pixels
+    images = batch(scene.module.captioner).images
+    assert images is not None
+    expected = lrp().attribute(scene.module.captioner, images[:1], Targets(tokens)).pixels
     assert expected is not None
     maps = soften(expected[0].sum(1).numpy())
     white = np.ones((SIDE, SIDE, 3))
@@ -103,8 +103,8 @@ def test_the_method_says_whether_anything_may_speak_against_a_word(scene: Any) -
 
         class Constant:
             def attribute(self, model: Any, batch: Any, targets: Targets) -> Any:
-                found = lrp().attribute(model, batch, targets)
-                return replace(found, pixels=torch.ones_like(found.pixels))
+                explanation = lrp().attribute(model, batch, targets)
+                return replace(explanation, pixels=torch.ones_like(explanation.pixels))
 
         Constant.signed = signed  # type: ignore[attr-defined]
         drawn = panels(validate(scene, method=Constant())["heat_maps_7"])[1]
@@ -143,15 +143,15 @@ def test_first_words_alone(scene: Any) -> None:
 
 
 def test_images_that_are_not_asked_for_are_not_explained(scene: Any) -> None:
-    asked: list[int] = []
+    sizes: list[int] = []
 
     class Counting:
         def attribute(self, model: Any, batch: Any, targets: Targets) -> Any:
-            asked.append(len(batch))
+            sizes.append(len(batch))
             return lrp().attribute(model, batch, targets)
 
     validate(scene, method=Counting(), images=1)
-    assert asked == [1]
+    assert sizes == [1]
 
 
 def test_a_method_that_fails_is_reported_once_and_costs_no_run(scene: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -160,10 +160,10 @@ def test_a_method_that_fails_is_reported_once_and_costs_no_run(scene: Any, caplo
             raise UserError("relevance is not finite")
 
     callback = HeatMaps(scene.folder, Failing(), every_n_epochs=1)
-    given = batch(scene.module.captioner)
+    validated = batch(scene.module.captioner)
     with caplog.at_level(logging.WARNING):
         for scene.trainer.current_epoch in (0, 1):
-            callback.on_validation_batch_end(scene.trainer, scene.module, {"captions": CAPTIONS}, given, 0)
+            callback.on_validation_batch_end(scene.trainer, scene.module, {"captions": CAPTIONS}, validated, 0)
     assert [record.getMessage() for record in caplog.records] == ["heat maps are not drawn: relevance is not finite"]
     assert scene.logged == [{}, {}]
 
@@ -178,12 +178,12 @@ def test_empty_captions_have_no_maps(scene: Any) -> None:
 
 
 def test_regions_without_a_grid_are_skipped_with_one_line(scene: Any, caplog: pytest.LogCaptureFixture) -> None:
-    given = batch(scene.module.captioner)
+    validated = batch(scene.module.captioner)
     scene.module.encoder = RegionFeatures(8)
     callback = HeatMaps(scene.folder, lrp())
     with caplog.at_level(logging.INFO):
         callback.setup(scene.trainer, scene.module, "fit")
-    callback.on_validation_batch_end(scene.trainer, scene.module, {"captions": CAPTIONS}, given, 0)
+    callback.on_validation_batch_end(scene.trainer, scene.module, {"captions": CAPTIONS}, validated, 0)
     assert [r.getMessage() for r in caplog.records] == [
         "heat_maps is not drawn: the regions of RegionFeatures have no grid"
     ]

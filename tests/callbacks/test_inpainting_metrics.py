@@ -1,3 +1,5 @@
+"""Scores of completed pictures."""
+
 from types import SimpleNamespace
 from typing import Any
 

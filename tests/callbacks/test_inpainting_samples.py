@@ -1,3 +1,5 @@
+"""Sheets of completed pictures."""
+
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,13 +17,13 @@ from whysaid.models.inpainting.generator import Inpainted
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, list[Sample]]]:
     """(name, file name, samples) of each sheet that is logged."""
-    found: list[tuple[str, str, list[Sample]]] = []
+    logged: list[tuple[str, str, list[Sample]]] = []
     monkeypatch.setattr("whysaid.callbacks.inpainting_samples.inpainting_sheet", lambda samples: samples)
     monkeypatch.setattr(
         "whysaid.callbacks.inpainting_samples.log_figures",
-        lambda trainer, name, sheets, folder: found.extend((name, key, sheet) for key, sheet in sheets.items()),
+        lambda trainer, name, sheets, folder: logged.extend((name, key, sheet) for key, sheet in sheets.items()),
     )
-    return found
+    return logged
 
 
 def trainer(epoch: int = 0, rank_zero: bool = True) -> Any:
@@ -67,12 +69,12 @@ def test_how_often_it_is_drawn(
     drawn: list[tuple[str, str, list[Sample]]], epochs: tuple[int, ...], drawn_in: tuple[int, ...]
 ) -> None:
     """In the first validation, and in the first that is two epochs later, in whatever epochs a run validates."""
-    samples, found = InpaintingSamples("unused", every_n_epochs=2), []
+    samples, drawing_epochs = InpaintingSamples("unused", every_n_epochs=2), []
     for epoch in epochs:
         samples.on_validation_batch_end(trainer(epoch), None, OUTPUTS, BATCH, 0)  # type: ignore[arg-type]
-        found += [epoch] * len(drawn)
+        drawing_epochs += [epoch] * len(drawn)
         drawn.clear()
-    assert tuple(found) == drawn_in
+    assert tuple(drawing_epochs) == drawn_in
 
 
 @pytest.mark.parametrize(("epoch", "batch", "rank_zero"), [(0, 1, True), (0, 0, False)])

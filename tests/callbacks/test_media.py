@@ -79,8 +79,8 @@ def rows_with(history, name):
 
 
 def media(folder, path):
-    (found,) = folder.glob(f"wandb/offline-run-*/files/{path}")
-    return found
+    (file,) = folder.glob(f"wandb/offline-run-*/files/{path}")
+    return file
 
 
 def test_steps_never_decrease(history):

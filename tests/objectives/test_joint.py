@@ -59,8 +59,7 @@ def gradient(name: str, rank: int | None) -> list[Tensor]:
     model = captioner("gridtd").eval()
     nn.init.normal_(model.vocabulary_layer.weight, std=4.0)
     objective = OBJECTIVES[name]()
-    if hasattr(objective, "use"):
-        objective.use(data())
+    objective.prepare(model, data())
     return derived(model, objective(model, half(with_regions(), rank), 0)[0])
 
 

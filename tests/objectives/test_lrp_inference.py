@@ -29,7 +29,7 @@ NAMES = ["soft", "adaptive", "gridtd", "aoa"]
 
 def objective(relevance: Any, **settings: Any) -> LRPInference:
     made = LRPInference(relevance, **settings)
-    made.use(data())
+    made.prepare(captioner("gridtd"), data())
     return made
 
 

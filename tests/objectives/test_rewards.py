@@ -9,7 +9,7 @@ from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider_scorer import CiderScorer
 from pycocoevalcap.rouge.rouge import Rouge
 
-from tests.objectives.tiny import REFERENCES, VOCABULARY, data
+from tests.objectives.tiny import REFERENCES, VOCABULARY, data, weighed_by
 from whysaid.data.captions.captioned_image import words
 from whysaid.data.captions.document_frequency import DocumentFrequencies, ngrams
 from whysaid.data.vocabulary import END, PAD
@@ -85,7 +85,7 @@ def published_cider(
 def test_cider_d_is_the_published_one(sampled: Sampled, corpus: list[list[list[int]]]) -> None:
     frequencies = DocumentFrequencies.build([[[1, *tokens] for tokens in references] for references in corpus], WORDS)
     reward = CIDErD()
-    reward.weigh_by(frequencies)
+    reward.prepare(weighed_by(frequencies))
     expected = published_cider(sampled, corpus, frequencies, IMAGES)
     first, second = reward(sampled), reward(sampled)  # the second time with norms of references kept
     assert np.abs(first - expected).max() <= 1e-12 and np.array_equal(first, second)
@@ -95,7 +95,7 @@ def test_cider_d_is_the_published_one(sampled: Sampled, corpus: list[list[list[i
 def test_an_end_is_worth_something_and_a_wrong_one_is_not(corpus: list[list[list[int]]]) -> None:
     frequencies = DocumentFrequencies.build([[[1, 4, 5, END]], [[1, 6, 7, 8]]], WORDS)
     reward = CIDErD()
-    reward.weigh_by(frequencies)
+    reward.prepare(weighed_by(frequencies))
     tokens = np.array([[[4, 5, END], [4, 5, PAD]]], np.int32)
     with_end, without = reward(Sampled([0], tokens, np.array([[[4, 5, END]]], np.int32)))[0]
     assert with_end == pytest.approx(7.5) and without < with_end  # no 4-gram in so short a caption
@@ -103,7 +103,8 @@ def test_an_end_is_worth_something_and_a_wrong_one_is_not(corpus: list[list[list
 
 def test_norms_kept_are_those_of_the_image_they_belong_to(sampled: Sampled, corpus: list[list[list[int]]]) -> None:
     reward = CIDErD()
-    reward.weigh_by(DocumentFrequencies.build([[[1, *t] for t in references] for references in corpus], WORDS))
+    frequencies = DocumentFrequencies.build([[[1, *t] for t in references] for references in corpus], WORDS)
+    reward.prepare(weighed_by(frequencies))
     whole = reward(sampled)
     order = [7, 3, 7]
     few = Sampled(order, sampled.tokens[order], sampled.references[order][:, : max(len(corpus[i]) for i in order)])
@@ -156,7 +157,7 @@ def test_rewards_are_a_weighted_sum() -> None:
         "nothing": {"weight": 0.0, "score": None},
     }
     rewards = Rewards(terms)  # type: ignore[arg-type]
-    rewards.use(data())
+    rewards.prepare(data())
     tokens = torch.tensor([[[4, 5, END, PAD], [8, 8, 8, 6]], [[END, PAD, PAD, PAD], [4, 7, 6, END]]])
     total, means = rewards(torch.tensor([1, 2]), tokens)
     sampled = Sampled([1, 2], tokens.numpy().astype(np.int32), References(REFERENCES, VOCABULARY, 8)([1, 2]))
@@ -168,7 +169,7 @@ def test_rewards_are_a_weighted_sum() -> None:
 
 def test_what_samples_are_like() -> None:
     rewards = Rewards({"BLEU-4": {"weight": 1.0, "score": BLEU4()}})
-    rewards.use(data())
+    rewards.prepare(data())
     tokens = torch.tensor([[[4, 5, END, PAD], [8, 8, 8, 6]], [[END, PAD, PAD, PAD], [7, 4, END, PAD]]])
     found = {name: float(value) for name, value in rewards.statistics(tokens).items()}
     assert found == {"sample_length": 2.0, "end_rate": 0.75, "sample_bad_endings": 0.5}
@@ -176,7 +177,7 @@ def test_what_samples_are_like() -> None:
 
 def test_any_metric_can_be_a_reward() -> None:
     reward = MetricReward(ROUGEL(), "ROUGE-L")
-    reward.use(data())
+    reward.prepare(data())
     tokens = np.array([[[4, 5, 6, END], [END, PAD, PAD, PAD]], [[7, 6, 8, PAD], [4, 7, END, PAD]]], np.int32)
     found = reward(Sampled([1, 2], tokens, References(REFERENCES, VOCABULARY)([1, 2])))
     said = {0: ["a dog on"], 1: [""], 2: ["cat on ball"], 3: ["a cat"]}
@@ -196,6 +197,6 @@ def test_rewards_that_cannot_be_are_refused() -> None:
             return {name: score._replace(per_image=None) for name, score in scores.items()}
 
     reward = MetricReward(Corpus(), "CIDEr")
-    reward.use(data())
+    reward.prepare(data())
     with pytest.raises(UserError, match="cannot be a reward"):
         reward(Sampled([1], np.array([[[4, END]]], np.int32), References(REFERENCES, VOCABULARY)([1])))

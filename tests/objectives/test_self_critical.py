@@ -22,6 +22,7 @@ from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.gridtd import GridTD
 from whysaid.objectives.bleu import BLEU4
 from whysaid.objectives.cider_d import CIDErD
+from whysaid.objectives.content_words import content_words
 from whysaid.objectives.context_relevance import ContextRelevance
 from whysaid.objectives.cross_entropy import CrossEntropy
 from whysaid.objectives.draws import draw
@@ -33,7 +34,7 @@ REWARDS = {"CIDEr-D": {"weight": 1.0, "score": CIDErD()}}
 
 def objective(**settings: Any) -> SelfCritical:
     made = SelfCritical(REWARDS, **{"max_length": 6, **settings})  # type: ignore[arg-type]
-    made.use(data())
+    made.prepare(captioner("gridtd"), data())
     return made
 
 
@@ -161,11 +162,11 @@ def test_samples_follow_their_distribution() -> None:
 def test_p_hat_is_sampled_and_the_baseline_is_of_p() -> None:
     model = captioner("gridtd").eval()
     nn.init.normal_(model.vocabulary_layer.weight, std=3.0)
-    relevance = ContextRelevance()
-    relevance.explain_words_of(VOCABULARY)
+    relevance, explained = ContextRelevance(), content_words(VOCABULARY)
     with torch.no_grad():
         reading = model.read(model.embed(torch.randint(4, 9, (2, 6))), model.features(with_regions()))
-        plain, changed = model.head(reading.output), relevance.logits(model, reading.output, reading.parts)
+        plain = model.head(reading.output)
+        changed = relevance.logits(model, reading.output, reading.parts, explained)
     content = ~torch.isin(plain.argmax(-1), torch.tensor([0, 1, 2, 3, 4, 6]))
     assert content.any() and not torch.allclose(plain[content], changed[content])
     assert torch.equal(plain[~content], changed[~content])

@@ -35,7 +35,7 @@ def test_presence_ignores_special_tokens(batch: CaptionBatch) -> None:
 def test_the_encoder_alone_learns_first_and_the_captioner_after(batch: CaptionBatch) -> None:
     captioner = Adaptive(Patches(), 7, embed_dim=4, hidden_dim=4, attention_dim=4)
     objective = WordsFirst(steps=3, then=CrossEntropy())
-    objective.attach(captioner)
+    objective.make_parameters(captioner)
     loss, logs = objective(captioner, batch, 2)
     loss.backward()
     assert set(logs) == {"word_presence"}

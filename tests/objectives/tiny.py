@@ -29,10 +29,14 @@ def data(
 ) -> Any:
     """What objectives take of a data module."""
     encoded = [[vocabulary.encode(words(text), max_words) for text in texts] for texts in REFERENCES.values()]
-    frequencies = DocumentFrequencies.build(encoded, len(vocabulary))
-    corpus = SimpleNamespace(document_frequencies=frequencies)
+    corpus = weighed_by(DocumentFrequencies.build(encoded, len(vocabulary))).corpus
     read: Callable[[str], Mapping[int, Sequence[str]]] = lambda split: references  # noqa: E731
     return SimpleNamespace(references=read, vocabulary=vocabulary, max_words=max_words, corpus=corpus)
+
+
+def weighed_by(frequencies: DocumentFrequencies) -> Any:
+    """What CIDEr-D takes of a data module."""
+    return SimpleNamespace(corpus=SimpleNamespace(document_frequencies=frequencies))
 
 
 def captions() -> torch.Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.method import Explanation
 from whysaid.attribution.targets import Targets
 from whysaid.data.batch import CaptionBatch
 from whysaid.data.images import Preprocessing

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from whysaid.attribution.answers import Answers
-from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.method import Explanation
 from whysaid.data.questions.vqa import AskedImage, Question
 from whysaid.data.vocabulary import SPECIALS, Vocabulary
 from whysaid.studies.human_attention.answers import Asked, explain

@@ -4,8 +4,8 @@ import torch
 
 from tests.figures.checks import assert_legible, texts
 from tests.studies.planted import PATCHES, SIDE, Fixed, Planted, group, one_patch, written
-from whysaid.attribution.explanation import Explanation
-from whysaid.attribution.looking.methods import Sentinel
+from whysaid.attribution.looking.sentinel import Sentinel
+from whysaid.attribution.method import Explanation
 from whysaid.data.object_words import ObjectWords
 from whysaid.errors import UserError
 from whysaid.metrics.hallucination import Hallucination

@@ -14,7 +14,7 @@ from tests.counterfactual.test_importance import CAT, DOG, OBJECTS, importance, 
 from tests.running import COUNTS, SIZE, Ran, run_door
 from tests.studies.planted import PATCHES, one_patch
 from whysaid.assemble.inpainting import TrainedInpainter
-from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.method import Explanation
 from whysaid.attribution.targets import Targets
 from whysaid.counterfactual.importance import Importance
 from whysaid.counterfactual.recaption import Recaption

@@ -9,7 +9,7 @@ from torch import nn
 
 @contextmanager
 def explaining(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Evaluation mode, gradients recorded, full precision; each module is left in the mode it was in.
+    """Sets evaluation mode, recorded gradients and full precision; leaves each module in the mode it was in.
 
     What was compiled runs as it is written: a compiled backward cannot be batched over words. Works inside `no_grad`
     and `inference_mode`, but tensors made in inference mode must be cloned in here before use.

@@ -11,17 +11,18 @@ from whysaid.errors import UserError
 
 
 def on_pixels(maps: Tensor, passes: SharedPasses) -> Tensor | None:
-    """Maps (B, T, R) drawn bilinearly over the images as (B, T, 1, H, W); None where there are no images.
+    """Draws maps (B, T, R) bilinearly over the images as (B, T, 1, H, W); gives None where there are no images.
 
-    Raises UserError: the encoder has no grid, or images of another size than its own.
+    Raises:
+        UserError: the encoder has no grid, or the images are of another size than its own.
     """
     images, grid = passes.inputs.images, passes.model.encoder.grid
     if images is None:
         return None
     if grid is None or grid[0] * grid[1] != maps.shape[2]:
-        lies = "have no grid" if grid is None else f"are {maps.shape[2]} and not the {grid[0]} × {grid[1]} of its grid"
+        fault = "have no grid" if grid is None else f"are {maps.shape[2]} and not the {grid[0]} × {grid[1]} of its grid"
         raise UserError(
-            f"regions of {type(passes.model.encoder).__name__} {lies}, so there is no map of the pixels: "
+            f"regions of {type(passes.model.encoder).__name__} {fault}, so there is no map of the pixels: "
             "choose another attribution, or images of the encoder's own size"
         )
     return interpolate(maps.unflatten(2, grid), images.shape[-2:], mode="bilinear").unsqueeze(2)

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from whysaid.attribution.explanation import Explanation
-from whysaid.attribution.gradient.shared_passes import Inputs, SharedPasses, SharedPassMethod, split_copies
+from whysaid.attribution.gradient.shared_pass_method import SharedPassMethod
+from whysaid.attribution.gradient.shared_passes import Inputs, SharedPasses, split_copies
+from whysaid.attribution.method import Explanation
 from whysaid.errors import UserError
 
 
 class Occlusion(SharedPassMethod):
-    """How far the score drops when a square of the image, or an earlier word, is hidden.
+    """The drop of the score when a square of the image, or an earlier word, is hidden.
 
     A pixel is given the mean drop over the squares that hide it, the same for all channels (C = 1); a region the mean
     over its cell of the grid (0 without a grid); a word the drop when its embedding is 0, which for a word that was
@@ -27,7 +28,8 @@ class Occlusion(SharedPassMethod):
         baseline: value of hidden pixels, after preprocessing: 0 is the mean colour.
         chunk: copies of each image seen at once, which caps the memory.
 
-    Raises UserError: a stride that leaves gaps, a window larger than the image, or there are no images.
+    Raises:
+        UserError: a stride that leaves gaps, a window larger than the image, or no images.
     """
 
     def __init__(self, window: int = 32, stride: int = 16, baseline: float = 0.0, chunk: int = 4):
@@ -48,37 +50,36 @@ class Occlusion(SharedPassMethod):
         return Explanation(pixels, regions, words, passes.zero_residual)
 
     def _of_pixels(self, passes: SharedPasses, images: Tensor, score: Tensor) -> Tensor:
-        """(B, T, 1, H, W)."""
+        """Gives the mean drop over the squares that hide each pixel, (B, T, 1, H, W)."""
         drops, hidden = images.new_zeros(()), images.new_zeros(())
         for masks in self._squares(images).split(passes.chunk):
-            seen = torch.where(masks.unsqueeze(1), self.baseline, images.unsqueeze(1))
-            read = passes.inputs.embedded.unsqueeze(1).expand(-1, len(masks), -1, -1)
-            drop = score.unsqueeze(1) - split_copies(
-                _score(passes.with_inputs(passes.inputs.copies(seen, read))), len(masks)
-            )
+            copies = torch.where(masks.unsqueeze(1), self.baseline, images.unsqueeze(1))
+            embedded = passes.inputs.embedded.unsqueeze(1).expand(-1, len(masks), -1, -1)
+            without = _score(passes.with_inputs(passes.inputs.copies(copies, embedded)))
+            drop = score.unsqueeze(1) - split_copies(without, len(masks))
             drops = drops + torch.einsum("bkt,khw->bthw", drop, masks.to(drop))
             hidden = hidden + masks.sum(0)
         return (drops / hidden).unsqueeze(2)
 
     def _of_words(self, passes: SharedPasses, score: Tensor) -> Tensor:
-        """(B, T, S)."""
+        """Gives the drop without each word, (B, T, S)."""
         embedded = passes.inputs.embedded
         kept = ~torch.eye(embedded.shape[1], dtype=torch.bool, device=embedded.device)
         drops = []
-        for some in kept.split(passes.chunk):
-            read = (embedded.unsqueeze(1) * some.unsqueeze(2)).flatten(0, 1)
-            hidden = passes.with_inputs(Inputs(None, passes.regions, passes.seen.mask, read))
-            drops.append(score.unsqueeze(1) - split_copies(_score(hidden), len(some)))
+        for chunk in kept.split(passes.chunk):
+            copies = (embedded.unsqueeze(1) * chunk.unsqueeze(2)).flatten(0, 1)
+            without = _score(passes.with_inputs(Inputs(None, passes.regions, passes.encoder_pass.mask, copies)))
+            drops.append(score.unsqueeze(1) - split_copies(without, len(chunk)))
         return torch.cat(drops, 1).transpose(1, 2)
 
     def _squares(self, images: Tensor) -> Tensor:
-        """(windows, H, W) bool, True where a window hides."""
+        """Marks what each window hides, (windows, H, W) bool."""
         sides = [self._spans(side) for side in images.shape[-2:]]
         rows, columns = (side.to(images.device) for side in sides)
         return (rows[:, None, :, None] & columns[None, :, None, :]).flatten(0, 1)
 
     def _spans(self, side: int) -> Tensor:
-        """(windows, side) bool, along one side of the image."""
+        """Marks what each window hides along one side of the image, (windows, side) bool."""
         if self.window > side:
             raise UserError(f"a window of {self.window} pixels is larger than an image of {side}: set a smaller one")
         starts = torch.arange(ceil((side - self.window) / self.stride) + 1).unsqueeze(1) * self.stride
@@ -88,5 +89,5 @@ class Occlusion(SharedPassMethod):
 
 @torch.no_grad()
 def _score(passes: SharedPasses) -> Tensor:
-    """Without the graph that others who share passes need."""
+    """Gives the scores, without the graph that other methods need who share passes."""
     return passes.scores

@@ -1,4 +1,4 @@
-"""What a model read and said of one photo, and the maps of what it said, as arrays.
+"""The words that a model read and said of one photo, and the maps of the words that it said, as arrays.
 
 B images, T explained words, S input tokens, h × w cells of a map, H × W pixels of the photo.
 """
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from whysaid.attribution.explanation import Explanation
-from whysaid.attribution.method import Method, speaks_against
+from whysaid.attribution.method import Explanation, Method, speaks_against
 from whysaid.attribution.targets import Targets
 from whysaid.attribution.together import attribute_all
 from whysaid.data.batch import Pictured
@@ -27,7 +26,7 @@ Array = NDArray[np.floating]
 
 @dataclass
 class Sentence:
-    """What is explained of one photo.
+    """The explained words of one photo.
 
     Attributes:
         batch: the photo alone.
@@ -36,9 +35,9 @@ class Sentence:
         read: the S input tokens as text: `<start>` and the caption's words but the last, or the question's.
         context_lengths: T numbers: word t was said after reading the first so many of `read`.
         beside: name → maps (T, h, w) ≥ 0 that the model gives without any method, such as its attention.
-        remark: what a reader of the report should know beside, such as other answers.
-        about: whatever else is known, plain containers, for explanations.json. `sentinel`, where it is there, is β of
-            each word.
+        remark: a line for the reader of the report, such as other answers.
+        about: anything else for explanations.json, plain containers. `sentinel`, where the model has one, is β of each
+            word.
     """
 
     batch: Pictured
@@ -53,8 +52,14 @@ class Sentence:
 
 @dataclass
 class MethodMaps:
-    """What one method found for one sentence: maps (T, H, W) float32, words (T, S), residual (T,); the latter two are
-    None where the model gave the maps by itself. signed: whether the method's maps may speak against a word."""
+    """The explanation of one sentence by one method.
+
+    Attributes:
+        maps: (T, H, W) float32.
+        words: (T, S) relevance of the input tokens; None where the model gave the maps by itself.
+        residual: (T,) as in `Explanation`; None where the model gave the maps by itself.
+        signed: whether the method's maps may speak against a word.
+    """
 
     maps: Array
     words: Array | None = None
@@ -70,27 +75,37 @@ class MethodMaps:
 def explain_sentence(
     model: Explainable, sentence: Sentence, methods: Mapping[str, Method], size: tuple[int, int]
 ) -> dict[str, MethodMaps]:
-    """Name → what is found, `beside` first; maps in the coordinates of a photo of `size` (height, width) pixels.
+    """Explains one sentence by each method.
 
-    A method of the same name as one of `beside` is left out: the model has given it already.
+    Args:
+        model: the model.
+        sentence: the explained words.
+        methods: name → method; one of the same name as a map of `sentence.beside` is left out, since the model has
+            given that already.
+        size: height and width of the photo, pixels.
 
-    Raises UserError: a method does not apply, or a map is not finite.
+    Returns:
+        Name → maps in the photo's coordinates, those of `sentence.beside` first.
+
+    Raises:
+        UserError: a method does not apply, or a map is not finite.
     """
-    asked = {name: method for name, method in methods.items() if name not in sentence.beside}
-    found = {name: MethodMaps(to_photo(maps, size)) for name, maps in sentence.beside.items()}
-    for name, explanation in attribute_all(asked, model, sentence.batch, sentence.targets).items():
+    chosen = {name: method for name, method in methods.items() if name not in sentence.beside}
+    all_maps = {name: MethodMaps(to_photo(maps, size)) for name, maps in sentence.beside.items()}
+    for name, explanation in attribute_all(chosen, model, sentence.batch, sentence.targets).items():
         words, residual = (part[0].float().cpu().numpy() for part in (explanation.words, explanation.residual))
         maps = to_photo(image_maps(explanation, model.encoder.grid)[0], size)
-        found[name] = MethodMaps(maps, words, residual, speaks_against(asked[name]))
-    for name, one in found.items():
-        _check(name, one, sentence.said)
-    return found
+        all_maps[name] = MethodMaps(maps, words, residual, speaks_against(chosen[name]))
+    for name, method_maps in all_maps.items():
+        _check(name, method_maps, sentence.said)
+    return all_maps
 
 
 def image_maps(explanation: Explanation, grid: tuple[int, int] | None) -> Array:
-    """(B, T, h, w) float32: relevance of pixels summed over colours or, where there are none, of the grid's regions.
+    """Gives the maps (B, T, h, w) float32 of pixels, summed over colours, or of the grid's regions without pixels.
 
-    Raises UserError where regions have no grid.
+    Raises:
+        UserError: there are no pixels, and regions have no grid.
     """
     if explanation.pixels is not None:
         maps = explanation.pixels.sum(2)
@@ -98,12 +113,12 @@ def image_maps(explanation: Explanation, grid: tuple[int, int] | None) -> Array:
         maps = explanation.regions.unflatten(-1, grid)
     else:
         raise UserError("regions without a grid have no place in the photo: explain a model with another encoder")
-    found: Array = maps.float().cpu().numpy()
-    return found
+    arrays: Array = maps.float().cpu().numpy()
+    return arrays
 
 
 def to_photo(maps: Array, size: tuple[int, int]) -> Array:
-    """Maps (T, h, w) → (T, H, W) float32, bilinear.
+    """Resizes maps (T, h, w) to (T, H, W) float32, bilinear.
 
     The encoder saw the whole photo, resized to a square and never cropped, so this undoes its resizing. A pixel gets
     the value of what the encoder saw there: values are kept, and sums are not.
@@ -114,13 +129,14 @@ def to_photo(maps: Array, size: tuple[int, int]) -> Array:
 
 
 def said_tokens(captions: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Tensor:
-    """(B, S) int64 of the words alone, without `<start>`; shorter captions are filled with `<end>`."""
+    """Encodes the words alone, (B, S) int64 without `<start>`; shorter captions are filled with `<end>`."""
     rows = [torch.tensor(vocabulary.encode(words)[1:-1], dtype=torch.int64) for words in captions]
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=END)
 
 
-def _check(name: str, found: MethodMaps, said: Sequence[str]) -> None:
+def _check(name: str, method_maps: MethodMaps, said: Sequence[str]) -> None:
+    """Raises UserError where a map is not finite, with the name of the method and the word."""
     for t, word in enumerate(said):
-        parts = [found.maps[t], *([] if found.words is None else [found.words[t]])]
+        parts = [method_maps.maps[t], *([] if method_maps.words is None else [method_maps.words[t]])]
         if not all(np.isfinite(part).all() for part in parts):
             raise UserError(f"what {name} finds for {word!r} is not finite: check the checkpoint's weights")

@@ -1,6 +1,6 @@
-"""Which words are to be explained, and against what.
+"""The words that are to be explained, and those that they are explained against.
 
-B images, S words of a caption, T explained words, V vocabulary.
+B images, N copies of them (a multiple of B, image-major), S words of a caption, T explained words, V vocabulary.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,14 @@ class Targets:
 
     Attributes:
         tokens: (B, S) int64, the words of each image's caption as decoders return them: without `<start>`, and with
-            `<pad>` after `<end>`; what is found for a `<pad>` means nothing.
+            `<pad>` after `<end>`; the explanation of a `<pad>` means nothing.
         positions: T places in 0 … S − 1, in any order; None explains all S.
         words: the word explained at each place: `said` (the caption's own), `predicted` (the captioner's most likely
             one there), or (B, T) int64.
         against: (B, T) int64 to explain why `words` *rather than* these (difference of the logits), or None.
+
+    Raises:
+        UserError: a place outside of the caption, or words that do not fit the places.
     """
 
     tokens: Tensor
@@ -34,7 +37,6 @@ class Targets:
     against: Tensor | None = None
 
     def __post_init__(self) -> None:
-        """Raises UserError: a place outside of the caption, or words that do not fit the places."""
         if self.tokens.ndim != 2 or self.tokens.shape[1] == 0:
             raise UserError("there is nothing to explain: give at least one word of caption per image, as (B, S)")
         length = self.tokens.shape[1]
@@ -44,9 +46,9 @@ class Targets:
                 f"the caption has words 0 to {length - 1}: ask for some of these, not for {wrong or 'none'}"
             )
         expected = (len(self.tokens), len(self.places))
-        for given in (self.words, self.against):
-            if isinstance(given, Tensor) and given.shape != expected:
-                raise UserError(f"words to explain must be {expected}, images × places, not {tuple(given.shape)}")
+        for words in (self.words, self.against):
+            if isinstance(words, Tensor) and words.shape != expected:
+                raise UserError(f"words to explain must be {expected}, images × places, not {tuple(words.shape)}")
 
     @property
     def places(self) -> list[int]:
@@ -55,15 +57,15 @@ class Targets:
 
     @property
     def context_length(self) -> int:
-        """How many of the inputs must be read to know all explained scores."""
+        """Number of inputs that must be read to know all explained scores."""
         return max(self.places) + 1
 
     def inputs(self) -> Tensor:
-        """(B, S) int64: what the captioner reads, `<start>` first; word t is said after reading index t."""
+        """Gives what the captioner reads (B, S) int64, `<start>` first; word t is said after reading index t."""
         return pad(self.tokens[:, :-1], (1, 0), value=START)
 
     def scores(self, logits: Tensor) -> Tensor:
-        """Logits (B, T, V) of the explained places → what is explained (B, T)."""
+        """Logits (B, T, V) of the explained places → explained scores (B, T)."""
         chosen = logits.gather(2, self._chosen(logits.detach()).unsqueeze(2)).squeeze(2)
         if self.against is None:
             return chosen
@@ -77,7 +79,26 @@ class Targets:
         return self.tokens[:, self.places].to(logits.device)
 
     def to(self, device: torch.device) -> "Targets":
-        """Copies on `device`, usable by autograd even where this was made in inference mode."""
+        """Makes copies on `device`, usable by autograd even where these tensors were made in inference mode."""
         words = self.words.to(device).clone() if isinstance(self.words, Tensor) else self.words
         against = None if self.against is None else self.against.to(device).clone()
         return Targets(self.tokens.to(device).clone(), self.positions, words, against)
+
+
+@dataclass(frozen=True)
+class FrozenTargets:
+    """The same words wherever the input is moved, `predicted` ones too: scores are linear in the logits.
+
+    Attributes:
+        places: the T explained places.
+        context_length: how many of the inputs must be read to know all explained scores.
+        weights: (B, T, V) of the logits.
+    """
+
+    places: list[int]
+    context_length: int
+    weights: Tensor
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Logits (N, T, V) → explained scores (N, T)."""
+        return (self.weights.repeat_interleave(len(logits) // len(self.weights), 0) * logits).sum(2)

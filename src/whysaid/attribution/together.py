@@ -7,10 +7,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from whysaid.attribution.explanation import Explanation
-from whysaid.attribution.gradient.shared_passes import SharedPassMethod, require_finite, shared_passes
+from whysaid.attribution.gradient.shared_pass_method import SharedPassMethod, require_finite
+from whysaid.attribution.gradient.shared_passes import shared_passes
 from whysaid.attribution.lrp.layers import product_dtype
-from whysaid.attribution.method import Method
+from whysaid.attribution.method import Explanation, Method
 from whysaid.attribution.targets import Targets
 from whysaid.data.batch import Pictured
 from whysaid.errors import UserError
@@ -20,15 +20,16 @@ from whysaid.models.explainable import Explainable
 def attribute_all(
     methods: Mapping[str, Method], model: Explainable, batch: Pictured | Tensor, targets: Targets
 ) -> dict[str, Explanation]:
-    """What each method says by itself, under the same names and in the same order.
+    """Explains by each method, under the same names and in the same order.
 
-    All that read from `Passes` share one forward of encoder and decoder, one backward of the decoder and one backward
-    of the encoder for each rule of its ReLUs; `chunk` is the smallest of theirs, and products are rounded
-    where all that name a dtype name the same. Others, as LRP, run by themselves.
+    All `SharedPassMethod`s share one forward of encoder and decoder, one backward of the decoder and one backward of
+    the encoder for each rule of its ReLUs; `chunk` is the smallest of theirs, and products are rounded where all that
+    name a dtype name the same. Others, such as LRP, run by themselves.
 
-    Raises UserError: as `Method.attribute` does, with the name in front of the method that it comes from.
+    Raises:
+        UserError: as `Method.attribute` does, with the name in front of the method that it comes from.
     """
-    found: dict[str, Explanation] = {}
+    explanations: dict[str, Explanation] = {}
     sharing = {name: method for name, method in methods.items() if isinstance(method, SharedPassMethod)}
     if sharing:
         chunks = [method.chunk for method in sharing.values() if method.chunk is not None]
@@ -37,16 +38,17 @@ def attribute_all(
         with shared_passes(model, batch, targets, min(chunks, default=1), dtype) as passes:
             for name, method in sharing.items():
                 with _named(name):
-                    found[name] = require_finite(method.explain(passes), passes)
+                    explanations[name] = require_finite(method.explain(passes), passes)
     for name, other in methods.items():
         if name not in sharing:
             with _named(name):
-                found[name] = other.attribute(model, batch, targets)
-    return {name: found[name] for name in methods}
+                explanations[name] = other.attribute(model, batch, targets)
+    return {name: explanations[name] for name in methods}
 
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
+    """Puts a method's name in front of its errors."""
     try:
         yield
     except UserError as error:
@@ -54,7 +56,7 @@ def _named(name: str) -> Iterator[None]:
 
 
 def chosen(config: DictConfig | None, name: str) -> dict[str, Method]:
-    """The methods of the config group `attribution`: one under the given name (Hydra's choice), or a mapping of many.
+    """Makes the methods of the config group `attribution`: one, under the name of Hydra's choice, or a mapping of many.
 
     None, or None in the place of a method, leaves it out.
     """

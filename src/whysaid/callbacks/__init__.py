@@ -1,1 +1,1 @@
-"""What is logged, and when."""
+"""What Lightning calls during a run: scores, pictures, tables, checkpoints, and the ways in which a run ends."""

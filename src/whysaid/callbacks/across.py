@@ -1,4 +1,4 @@
-"""What callbacks of several processes tell each other."""
+"""Exchange of values between the processes of a run; a run of one process exchanges nothing."""
 
 from typing import TypeVar
 
@@ -7,8 +7,8 @@ import torch.distributed as dist
 T = TypeVar("T")
 
 
-def every(value: T) -> list[T]:
-    """The values of all processes, by rank. All of them have to ask."""
+def all_gather(value: T) -> list[T]:
+    """Returns the values of all processes, by rank. All processes have to call it."""
     if not dist.is_initialized():
         return [value]
     values: list[T] = [value] * dist.get_world_size()
@@ -16,13 +16,13 @@ def every(value: T) -> list[T]:
     return values
 
 
-def gather(predictions: dict[int, T]) -> dict[int, T]:
-    """The predictions of all processes, each image once: samplers pad their shares by repeating images."""
-    return {image_id: prediction for part in every(predictions) for image_id, prediction in part.items()}
+def gather_by_id(predictions: dict[int, T]) -> dict[int, T]:
+    """Returns the predictions of all processes, each id once: samplers pad their shares by repeating images."""
+    return {i: prediction for part in all_gather(predictions) for i, prediction in part.items()}
 
 
 def broadcast(values: dict[str, float]) -> dict[str, float]:
-    """Rank 0's values, on every process."""
+    """Returns the values of rank 0 on every process."""
     if not dist.is_initialized():
         return values
     box = [values]

@@ -1,4 +1,4 @@
-"""What the model answers to the same few questions, beside what people answer."""
+"""Shows what the model answers to the same few questions of each validation, beside what people answer."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from PIL import Image
 from pytorch_lightning.callbacks import Callback
 
+from whysaid.callbacks.lightning import callbacks_of, data_of
 from whysaid.callbacks.media import log_figures, log_table, thumbnails
 from whysaid.callbacks.vqa_metrics import VQAMetrics
 from whysaid.data.questions.datamodule import QuestionData
@@ -21,14 +22,15 @@ COLUMNS = ["image", "question_id", "question", "answer", "confidence", "right", 
 
 
 class AnswerTable(Callback):
-    """Logs the table `<split>/answers` after every validation and the test: a question of each of a few images.
+    """Logs the table `<split>/answers` after every validation and the test: one question about each of a few images.
 
-    After the test the same stands in `figures/answers_<split>.png`, wrong answers in red. What was answered is what
-    VQAMetrics keeps, wherever it stands among the callbacks.
+    After the test the same stands in `figures/answers_<split>.png`, wrong answers in red. The answers are those that
+    `VQAMetrics` keeps, wherever it stands among the callbacks.
 
     Args:
         folder: the run directory.
-        images: so many of the split that can be read; of each, another one of its questions than of the image before.
+        images: how many of the split's images are shown. The first that can be read are taken; the nth shows its nth
+            answered question, so that questions of all types are among them.
     """
 
     def __init__(self, folder: str, images: int = 16):
@@ -43,57 +45,59 @@ class AnswerTable(Callback):
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            data: QuestionData = trainer.datamodule  # type: ignore[attr-defined]
-            shown = self._log(trainer, data.evaluated)
-            sheet = caption_sheet([_captioned(photo, q, given) for photo, q, given in shown.values()])
+            data: QuestionData = data_of(trainer)
+            rows = self._log(trainer, data.evaluated)
+            sheet = caption_sheet([_captioned(*row) for row in rows])
             log_figures(trainer, f"{data.evaluated}/answer_sheet", {f"answers_{data.evaluated}": sheet}, self.folder)
 
-    def _log(self, trainer: pl.Trainer, split: str) -> dict[int, tuple[Image.Image, Question, GivenAnswer]]:
-        """Logs the table; returns what it shows, by question id."""
-        data: QuestionData = trainer.datamodule  # type: ignore[attr-defined]
-        given = _metrics(trainer).given
+    def _log(self, trainer: pl.Trainer, split: str) -> list[tuple[Image.Image, Question, GivenAnswer]]:
+        """Logs the table; returns the photo, the question and the answer of each row."""
+        data: QuestionData = data_of(trainer)
+        answers = _metrics(trainer).answers
         chosen = {}
         for number, image in enumerate(data.images(split)):
-            answered = [question for question in image.questions if question.id in given]
+            answered = [question for question in image.questions if question.id in answers]
             if answered:
                 chosen[image.id] = answered[number % len(answered)]
         photos = thumbnails((image for image in data.images(split) if image.id in chosen), self.images)
-        shown = {chosen[i].id: (photo, chosen[i], given[chosen[i].id]) for i, photo in photos.items()}
-        log_table(trainer, f"{split}/answers", COLUMNS, [_row(*one) for one in shown.values()])
-        return shown
+        rows = [(photo, chosen[i], answers[chosen[i].id]) for i, photo in photos.items()]
+        log_table(trainer, f"{split}/answers", COLUMNS, [_cells(*row) for row in rows])
+        return rows
 
 
-def with_confidence(given: GivenAnswer, first: int = 0) -> str:
-    """`red 0.71, blue 0.20` from the answer at the place `first` on."""
-    return ", ".join(f"{answer} {p:.2f}" for answer, p in given.ranked[first:])
+def with_confidence(answer: GivenAnswer, first: int = 0) -> str:
+    """Writes the likeliest answers, from the place `first` on, with their probabilities: `red 0.71, blue 0.20`."""
+    return ", ".join(f"{text} {p:.2f}" for text, p in answer.ranked[first:])
 
 
-def _row(photo: Image.Image, question: Question, given: GivenAnswer) -> list[Any]:
-    worth = accuracy(given.answer, question.answers)
-    answer, sure = given.answer, given.confidence
-    return [photo, question.id, question.text, answer, sure, question.answer, worth, with_confidence(given, first=1)]
+def _cells(photo: Image.Image, question: Question, answer: GivenAnswer) -> list[Any]:
+    """Returns a row of the table, in the order of `COLUMNS`."""
+    worth, others = accuracy(answer.answer, question.answers), with_confidence(answer, first=1)
+    return [photo, question.id, question.text, answer.answer, answer.confidence, question.answer, worth, others]
 
 
-def _captioned(photo: Image.Image, question: Question, given: GivenAnswer) -> Captioned:
-    worth = accuracy(given.answer, question.answers)
-    asked, said = question.text.split(), given.answer.split()
+def _captioned(photo: Image.Image, question: Question, answer: GivenAnswer) -> Captioned:
+    """Returns a tile of the sheet: the question and the answer in one line, beneath them what people answered."""
+    worth = accuracy(answer.answer, question.answers)
+    question_words, answer_words = question.text.split(), answer.answer.split()
+    words = [*question_words, *answer_words]
     return Captioned(
         image=np.asarray(photo) / 255,
-        caption=" ".join([*asked, *said]),
-        references=[f"people: {_shares(question)}", f"also: {with_confidence(given, first=1)}"],
-        wrong=range(len(asked), len(asked) + len(said)) if worth == 0 else (),
-        score=f"confidence {given.confidence:.2f}, accuracy {worth:.1f}",
+        caption=" ".join(words),
+        references=[f"people: {_counted(question)}", f"also: {with_confidence(answer, first=1)}"],
+        wrong=range(len(question_words), len(words)) if worth == 0 else (),
+        score=f"confidence {answer.confidence:.2f}, accuracy {worth:.1f}",
     )
 
 
-def _shares(question: Question) -> str:
-    """`red 9, pink 1`."""
+def _counted(question: Question) -> str:
+    """Writes the four most frequent answers of people, with how many gave each: `red 9, pink 1`."""
     counts: Mapping[str, int] = {answer: question.answers.count(answer) for answer in question.answers}
     return ", ".join(f"{answer} {n}" for answer, n in sorted(counts.items(), key=lambda pair: -pair[1])[:4])
 
 
 def _metrics(trainer: pl.Trainer) -> VQAMetrics:
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, VQAMetrics):
-            return callback
+    """Returns the callback that keeps this trainer's answers; raises UserError without it."""
+    for metrics in callbacks_of(trainer, VQAMetrics):
+        return metrics
     raise UserError("the table of answers shows what callbacks.metrics scores: keep it, or set callbacks.answers=null")

@@ -1,4 +1,4 @@
-"""Where the model looked as it wrote each word of its own captions."""
+"""Draws where the model looked as it wrote each word of its own captions."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,8 +16,8 @@ class AttentionMaps(FirstCaptions):
 
     Args:
         folder: the run directory.
-        images: the first so many of the first validation batch.
-        every_n_epochs: see `FirstImages`.
+        images: how many images of the first validation batch are drawn, from the first on.
+        every_n_epochs: epochs of training between two drawings.
     """
 
     def __init__(self, folder: str, images: int = 4, every_n_epochs: int = 1):
@@ -25,4 +25,7 @@ class AttentionMaps(FirstCaptions):
 
     def strips(self, pl_module: Captioning, batch: CaptionBatch, captions: Sequence[list[str]]) -> Sequence[Strip]:
         attended = attend(pl_module.captioner, batch, list(captions), pl_module.vocabulary)
-        return [partial(word_strip, words=one.words, maps=one.maps, sentinel=one.sentinel) for one in attended]
+        return [
+            partial(word_strip, words=caption.words, maps=caption.maps, sentinel=caption.sentinel)
+            for caption in attended
+        ]

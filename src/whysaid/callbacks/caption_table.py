@@ -1,4 +1,4 @@
-"""What the model says of the same few images, beside what people say of them."""
+"""Shows what the model says of the same few images of each validation, beside what people say of them."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,6 +10,7 @@ from PIL import Image
 from pytorch_lightning.callbacks import Callback
 
 from whysaid.callbacks.caption_metrics import caption_metrics_of
+from whysaid.callbacks.lightning import data_of, tested_split
 from whysaid.callbacks.media import log_figures, log_table, thumbnails
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.object_words import ObjectWords
@@ -19,13 +20,12 @@ from whysaid.figures.caption_sheet import Captioned, caption_sheet
 class CaptionTable(Callback):
     """Logs the table `<split>/captions` after every validation and the test: image, caption, references, scores.
 
-    After the test the same stands in `figures/captions_<split>.png`, words for objects that no reference mentions in
-    red.
-    Captions and scores are those that CaptionMetrics keeps, wherever it stands among the callbacks.
+    After the test the same stands in `figures/captions_<split>.png`, where words for objects that no reference
+    mentions are red. Captions and scores are those that `CaptionMetrics` keeps, wherever it stands among the callbacks.
 
     Args:
         folder: the run directory.
-        images: the first so many of the split that can be read.
+        images: how many of the split's images are shown, the first that can be read.
     """
 
     def __init__(self, folder: str, images: int = 16):
@@ -40,15 +40,16 @@ class CaptionTable(Callback):
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            split = _data(trainer).evaluated
+            split = tested_split(trainer)
             photos = self._log(trainer, split)
             sheet = caption_sheet([_captioned(trainer, split, i, photo) for i, photo in photos.items()])
             log_figures(trainer, f"{split}/caption_sheet", {f"captions_{split}": sheet}, self.folder)
 
     def _log(self, trainer: pl.Trainer, split: str) -> dict[int, Image.Image]:
         """Logs the table; returns the photos that it shows."""
-        metrics, references = caption_metrics_of(trainer), _data(trainer).references(split)
-        captioned = (image for image in _data(trainer).images(split) if image.id in metrics.captions)
+        data: CaptionData = data_of(trainer)
+        metrics, references = caption_metrics_of(trainer), data.references(split)
+        captioned = (image for image in data.images(split) if image.id in metrics.captions)
         photos = thumbnails(captioned, self.images)
         per_image = metrics.scores.per_image
         rows: list[list[Any]] = [
@@ -60,9 +61,12 @@ class CaptionTable(Callback):
 
 
 def unsupported(caption: str, references: list[str], object_words: ObjectWords | None) -> set[int]:
-    """Positions of the caption's words without which it would no longer mention an object that no reference mentions.
+    """Returns positions of words without which the caption would not mention an object that no reference mentions.
 
-    Nothing where the data name no objects.
+    Args:
+        caption: words with a space between them.
+        references: people's captions of the same image.
+        object_words: tells which words name objects; None where the data name none, and then no position is returned.
     """
     if object_words is None:
         return set()
@@ -77,7 +81,9 @@ def unsupported(caption: str, references: list[str], object_words: ObjectWords |
 
 
 def _captioned(trainer: pl.Trainer, split: str, image_id: int, photo: Image.Image) -> Captioned:
-    metrics, data = caption_metrics_of(trainer), _data(trainer)
+    """Returns a tile of the sheet: photo, caption, references, and the caption's CIDEr where it was scored."""
+    data: CaptionData = data_of(trainer)
+    metrics = caption_metrics_of(trainer)
     caption, references = metrics.captions[image_id], data.references(split)[image_id]
     score = metrics.scores.per_image.get("CIDEr", {}).get(image_id)
     return Captioned(
@@ -87,7 +93,3 @@ def _captioned(trainer: pl.Trainer, split: str, image_id: int, photo: Image.Imag
         wrong=unsupported(caption, references, data.object_words),
         score="" if score is None else f"CIDEr {score:.2f}",
     )
-
-
-def _data(trainer: pl.Trainer) -> CaptionData:
-    return trainer.datamodule  # type: ignore[attr-defined]

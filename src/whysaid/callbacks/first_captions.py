@@ -1,4 +1,4 @@
-"""What the callbacks share that draw the captions of the same few validation images."""
+"""The base of callbacks that draw the captions of the same few validation images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ class FirstCaptions(FirstImages):
     """Draws the first validation images with the captions that were just written. A subclass supplies `strips`."""
 
     def strips(self, pl_module: Captioning, batch: CaptionBatch, captions: Sequence[list[str]]) -> Sequence[Strip]:
-        """A strip for each image of the batch and its words; none where nothing can be drawn."""
+        """Returns a strip for each image of the batch and its words; an empty list where nothing can be drawn."""
         raise NotImplementedError
 
     def drawings(

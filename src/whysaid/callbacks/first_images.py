@@ -1,4 +1,4 @@
-"""What the callbacks share that draw the same few validation images."""
+"""The base of callbacks that draw the same few validation images."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -12,27 +12,27 @@ from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
 
 from whysaid.callbacks.due import Due
+from whysaid.callbacks.lightning import data_of
 from whysaid.callbacks.media import log_figures, thumbnails
 from whysaid.tasks.trained import Trained
 
 log = logging.getLogger(__name__)
 
 Strip = Callable[[NDArray[np.floating]], Figure]
-"""From the photo (H, W, 3) in [0, 1] to a figure."""
+"""Makes a figure of the photo (H, W, 3) in [0, 1]."""
 
 
 class FirstImages(Callback):
-    """Draws the first validation images as `val/<quantity>`, and `figures/<quantity>_<id>.png` of the last validation
-    that drew them.
+    """Draws the first validation images: logs `val/<quantity>` and writes `figures/<quantity>_<id>.png`.
 
-    Nothing but the first process does any work, and no process waits for a collective call. A subclass supplies
-    `drawings`.
+    A file is overwritten by the next validation that draws. The first process alone does any work, and no process
+    waits for a collective call. A subclass supplies `drawings`.
 
     Args:
-        quantity: what is drawn.
+        quantity: name of what is drawn.
         folder: the run directory.
-        images: the first so many of the first validation batch.
-        every_n_epochs: of training between two drawings, see `Due`.
+        images: how many images of the first validation batch are drawn, from the first on.
+        every_n_epochs: epochs of training between two drawings, as `Due` counts them.
     """
 
     def __init__(self, quantity: str, folder: str, images: int, every_n_epochs: int):
@@ -40,10 +40,13 @@ class FirstImages(Callback):
         self.due = Due(every_n_epochs)
 
     def drawings(self, trainer: pl.Trainer, pl_module: Any, outputs: Mapping[str, Any], batch: Any) -> "Drawings":
-        """What is drawn of the first `images` images of a batch; empty where nothing can be.
+        """Returns what is drawn of the first `images` images of a batch; nothing where nothing can be.
 
         Args:
-            outputs: what the validation step made of the batch.
+            trainer: the trainer.
+            pl_module: the task.
+            outputs: what the validation step returned for the batch.
+            batch: the batch.
         """
         raise NotImplementedError
 
@@ -65,7 +68,7 @@ class FirstImages(Callback):
             self._draw(trainer, self.drawings(trainer, pl_module, outputs, batch))
 
     def _draw(self, trainer: pl.Trainer, drawings: "Drawings") -> None:
-        images = trainer.datamodule.images("val")  # type: ignore[attr-defined]
+        images = data_of(trainer).images("val")
         photos = thumbnails((image for image in images if image.id in drawings), self.images)
         figures = {}
         for image_id, photo in photos.items():
@@ -75,4 +78,4 @@ class FirstImages(Callback):
 
 
 Drawings = Mapping[int, tuple[int, Strip]]
-"""Image id → the id that the drawing's file bears, and the strip."""
+"""Image id → the id in the name of the drawing's file, and the strip."""

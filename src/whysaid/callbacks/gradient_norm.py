@@ -1,9 +1,11 @@
-"""The norm of the gradient before clipping: the first thing to look at when training goes wrong."""
+"""Logs the norm of the gradient before clipping: the first thing to look at when training goes wrong."""
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities import grad_norm
 from torch.optim import Optimizer
+
+from whysaid.callbacks.lightning import at_logging_step
 
 
 class GradientNorm(Callback):
@@ -12,6 +14,6 @@ class GradientNorm(Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
-        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        if at_logging_step(trainer):
             norms = grad_norm(pl_module, norm_type=2)
             pl_module.log("train/grad_norm", norms["grad_2.0_norm_total"])

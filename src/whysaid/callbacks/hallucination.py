@@ -1,4 +1,4 @@
-"""Which objects captions speak of rightly, word by word."""
+"""Logs which objects captions mention rightly and wrongly, word by word."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from whysaid.callbacks.caption_metrics import caption_metrics_of
-from whysaid.callbacks.media import log_figures, log_step
+from whysaid.callbacks.lightning import data_of, log_step, tested_split
+from whysaid.callbacks.media import log_figures
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.figures.bars import bars
 from whysaid.metrics.hallucination import Hallucination, WordScore, word_scores
@@ -15,17 +16,17 @@ RIGHT, WRONG = "in the image", "hallucinated"
 
 
 class HallucinatedWords(Callback):
-    """After every validation and the test, precision and recall of each object word and a picture of the worst.
+    """Logs precision and recall of each object word, and a picture of the worst, after every validation and the test.
 
-    Logs `<split>/precision_<word>` and `<split>/recall_<word>` of the words that are predicted, and that are present,
-    in enough images, and the bars `<split>/hallucinated_words` of those that are hallucinated most often, which are
-    also `figures/hallucinated_words_<split>.png`. Captions are those that CaptionMetrics keeps, wherever it stands
-    among the callbacks. Nothing is done where the data name no objects.
+    `<split>/precision_<word>` is logged of words that are predicted in enough images, `<split>/recall_<word>` of those
+    that are present in enough. The bars `<split>/hallucinated_words` show the words that are hallucinated most often;
+    they are also written to `figures/hallucinated_words_<split>.png`. Captions are those that `CaptionMetrics` keeps,
+    wherever it stands among the callbacks. Nothing is done where the data name no objects.
 
     Args:
         folder: the run directory.
-        metric: what counts as an object, what says that it is there, and how many images are enough.
-        words: bars in the picture.
+        metric: tells what counts as an object, what says that it is there, and how many images are enough.
+        words: how many bars the picture has at most.
     """
 
     def __init__(self, folder: str, metric: Hallucination, words: int = 12):
@@ -39,34 +40,35 @@ class HallucinatedWords(Callback):
             self._log(trainer, "val")
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._log(trainer, trainer.datamodule.evaluated)  # type: ignore[attr-defined]
+        self._log(trainer, tested_split(trainer))
 
     def _log(self, trainer: pl.Trainer, split: str) -> None:
-        data: CaptionData = trainer.datamodule  # type: ignore[attr-defined]
+        data: CaptionData = data_of(trainer)
         if not trainer.is_global_zero or data.object_words is None:
             return
-        found = word_scores(self.metric.records(caption_metrics_of(trainer).captions, data.references(split)))
-        values = self._values(found, split)
+        scores = word_scores(self.metric.records(caption_metrics_of(trainer).captions, data.references(split)))
+        values = self._values(scores, split)
         for logger in trainer.loggers:
             if values:
                 logger.log_metrics(values, log_step(trainer))
-        worst = {name: word for name, word in list(found.items())[: self.words] if word.true < word.predicted}
+        worst = {name: score for name, score in list(scores.items())[: self.words] if score.true < score.predicted}
         if worst:
-            figure = bars({name: _bars(word) for name, word in worst.items()}, "captions")
+            figure = bars({name: _bars(score) for name, score in worst.items()}, "captions")
             log_figures(trainer, f"{split}/hallucinated_words", {f"hallucinated_words_{split}": figure}, self.folder)
 
-    def _values(self, found: dict[str, WordScore], split: str) -> dict[str, float]:
+    def _values(self, scores: dict[str, WordScore], split: str) -> dict[str, float]:
+        """Returns what is logged of the words that enough images are about."""
         values = {}
-        for name, word in found.items():
+        for name, score in scores.items():
             key = name.replace(" ", "_")
-            if word.precision is not None and word.predicted >= self.metric.min_count:
-                values[f"{split}/precision_{key}"] = word.precision
-            if word.recall is not None and word.present >= self.metric.min_count:
-                values[f"{split}/recall_{key}"] = word.recall
+            if score.precision is not None and score.predicted >= self.metric.min_count:
+                values[f"{split}/precision_{key}"] = score.precision
+            if score.recall is not None and score.present >= self.metric.min_count:
+                values[f"{split}/recall_{key}"] = score.recall
         return values
 
 
-def _bars(word: WordScore) -> dict[str, tuple[float, float, float]]:
-    """How many captions mention it rightly and wrongly, without intervals."""
-    wrong = word.predicted - word.true
-    return {RIGHT: (word.true,) * 3, WRONG: (wrong,) * 3}
+def _bars(score: WordScore) -> dict[str, tuple[float, float, float]]:
+    """Returns how many captions mention a word rightly and wrongly, as bars whose intervals are empty."""
+    wrong = score.predicted - score.true
+    return {RIGHT: (score.true,) * 3, WRONG: (wrong,) * 3}

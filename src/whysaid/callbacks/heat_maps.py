@@ -1,4 +1,4 @@
-"""What each word of the model's own captions rests on in the image, by any attribution method."""
+"""Draws what each word of the model's own captions rests on in the image, by any attribution method."""
 
 import logging
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ log = logging.getLogger(__name__)
 class HeatMaps(FirstCaptions):
     """Draws the relevance of the first validation images for the words of their captions: `val/heat_maps`.
 
-    It is that of the pixels or, where features stand in for them, that of the encoder's regions. A method that fails is
-    reported once and costs no run.
+    The relevance is that of the pixels or, where the batch holds features instead of pixels, that of the encoder's
+    regions. A method that fails is reported once and does not end the run.
 
     Args:
         folder: the run directory.
-        method: of `whysaid.attribution`.
-        images: the first so many of the first validation batch.
-        words: the first so many of each caption.
-        every_n_epochs: see `FirstImages`.
-        same_range: one colour range for all words of a caption rather than one for each.
+        method: an attribution method of `whysaid.attribution`.
+        images: how many images of the first validation batch are drawn, from the first on.
+        words: how many words of each caption are explained, from the first on.
+        every_n_epochs: epochs of training between two drawings.
+        same_range: whether all words of a caption have one colour range, rather than one each.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class HeatMaps(FirstCaptions):
         self._failed = False
 
     def strips(self, pl_module: Captioning, batch: CaptionBatch, captions: Sequence[list[str]]) -> Sequence[Strip]:
-        said = [caption[: self.words] for caption in captions]
-        if self._failed or not any(said):
+        explained = [caption[: self.words] for caption in captions]
+        if self._failed or not any(explained):
             return []
-        tokens = said_tokens(said, pl_module.vocabulary)
+        tokens = said_tokens(explained, pl_module.vocabulary)
         try:
             explanation = self.method.attribute(pl_module.captioner, batch, Targets(tokens))
         except UserError as error:
@@ -62,10 +62,10 @@ class HeatMaps(FirstCaptions):
             partial(
                 word_strip,
                 words=words,
-                maps=soften(own[: len(words)]),
+                maps=soften(caption_maps[: len(words)]),
                 signed=speaks_against(self.method),
                 quantity="relevance",
                 same_range=self.same_range,
             )
-            for words, own in zip(said, maps, strict=True)
+            for words, caption_maps in zip(explained, maps, strict=True)
         ]

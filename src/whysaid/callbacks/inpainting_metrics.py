@@ -1,6 +1,6 @@
 """Scores what a generator completes in every validation and test, whatever the number of processes.
 
-B batch.
+B is the number of pictures of a batch.
 """
 
 import logging
@@ -12,7 +12,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from whysaid.callbacks.across import broadcast, gather
+from whysaid.callbacks.across import broadcast, gather_by_id
+from whysaid.callbacks.lightning import tested_split
 from whysaid.data.inpainting.holes import InpaintingBatch, uncentred
 from whysaid.metrics.frechet import PooledFeatures, frechet_distance
 from whysaid.metrics.inpainting import (
@@ -32,9 +33,10 @@ from whysaid.tasks.completer import Completer
 log = logging.getLogger(__name__)
 
 Summary = Callable[[Sequence[Record]], dict[str, float]]
+"""Makes metrics of the records of all pictures."""
 
 PREFIXES = ("", "removed_")
-"""Of the metrics of the first test set, random holes, and of the second, removed objects."""
+"""How metrics of a test set begin: of the first, which has random holes, and of the second, removed objects."""
 
 
 class InpaintingMetrics(Callback):
@@ -45,8 +47,8 @@ class InpaintingMetrics(Callback):
 
     Args:
         features: the encoder whose pooled features FID compares, or None for no FID.
-        fid_least: pictures that a bin needs to get an FID of its own: it grows as pictures get fewer.
-        biharmonic: solve the biharmonic equation for at most so many pictures of a test set; 0 leaves it out.
+        fid_least: how many pictures a bin of hole sizes needs to get an FID of its own: with fewer pictures FID grows.
+        biharmonic: for how many pictures of a test set the biharmonic equation is solved at most; 0 leaves it out.
         lpips: network of LPIPS, `alex`, `vgg` or `squeeze`; None leaves it out.
     """
 
@@ -60,23 +62,24 @@ class InpaintingMetrics(Callback):
         self.features = PooledFeatures(features) if features is not None else None
         self.fid_least, self.biharmonic = fid_least, biharmonic
         self.lpips = Lpips(lpips) if lpips else None
-        self._begin()
+        self._forget()
 
-    def _begin(self) -> None:
+    def _forget(self) -> None:
+        """Drops what an earlier validation or test has collected, for each test set."""
         self._records: list[dict[int, Record]] = [{} for _ in PREFIXES]
         self._features: list[dict[int, Tensor]] = [{} for _ in PREFIXES]
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._begin()
+        self._forget()
 
     def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._begin()
+        self._forget()
 
     def on_validation_batch_end(  # type: ignore[override]
         self, trainer: pl.Trainer, pl_module: Completer, outputs: Any, batch: InpaintingBatch, *_: Any
     ) -> None:
         completed, truth = uncentred(outputs["inpainted"].completed), uncentred(batch.images)
-        self._note(0, batch, score_images(completed, truth, batch.masks))
+        self._collect(0, batch, score_images(completed, truth, batch.masks))
 
     def on_test_batch_end(  # type: ignore[override]
         self,
@@ -92,20 +95,21 @@ class InpaintingMetrics(Callback):
         scores["L1_hole_mean_fill"] = hole_error(fill_with_mean(truth, batch.masks), truth, batch.masks)
         if self.lpips is not None:
             scores |= self.lpips(completed, truth)
-        self._note(dataloader_idx, batch, scores)
+        self._collect(dataloader_idx, batch, scores)
         share = -(-self.biharmonic // trainer.world_size)  # of each process
-        self._note(dataloader_idx, batch, self._biharmonic(dataloader_idx, truth, batch.masks, share))
+        self._collect(dataloader_idx, batch, self._biharmonic(dataloader_idx, truth, batch.masks, share))
         if self.features is not None:
             compared = torch.stack([self.features.to(truth.device)(x) for x in (truth, completed)], 1).cpu()
             self._features[dataloader_idx].update(zip(batch.image_ids.tolist(), compared, strict=True))
 
-    def _note(self, which: int, batch: InpaintingBatch, scores: dict[str, Tensor]) -> None:
-        """Adds scores (B or fewer,) to the records of the first pictures of a batch."""
+    def _collect(self, which: int, batch: InpaintingBatch, scores: dict[str, Tensor]) -> None:
+        """Adds scores, each (B,) or fewer, to the records of a batch's first pictures in test set number `which`."""
         for name, values in scores.items():
             for image_id, value in zip(batch.image_ids.tolist(), values.tolist(), strict=False):
                 self._records[which].setdefault(image_id, {})[name] = value
 
     def _biharmonic(self, which: int, truth: Tensor, masks: Tensor, wanted: int) -> dict[str, Tensor]:
+        """Returns the hole error of the biharmonic baseline for pictures that `wanted` still lacks, if it lacks any."""
         left = wanted - sum("L1_hole_biharmonic" in record for record in self._records[which].values())
         if left <= 0:
             return {}
@@ -116,21 +120,20 @@ class InpaintingMetrics(Callback):
         pl_module.log_dict(self._gathered(trainer, "val", means), rank_zero_only=False)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        split = trainer.datamodule.evaluated  # type: ignore[attr-defined]
-        pl_module.log_dict(self._gathered(trainer, split, by_size), rank_zero_only=False)
+        pl_module.log_dict(self._gathered(trainer, tested_split(trainer), by_size), rank_zero_only=False)
 
     def _gathered(self, trainer: pl.Trainer, split: str, summary: Summary) -> dict[str, float]:
-        """What to log of all processes' pictures, each counted once; the same on every process."""
+        """Returns what to log of the pictures of all processes, each counted once; the same on every process."""
         logged: dict[str, float] = {}
         for which, prefix in enumerate(PREFIXES):
-            records, features = gather(self._records[which]), gather(self._features[which])
+            records, features = gather_by_id(self._records[which]), gather_by_id(self._features[which])
             if trainer.is_global_zero and records:
                 scores = summary(list(records.values())) | self._distances(records, features)
                 logged |= {f"{split}/{prefix}{name}": value for name, value in scores.items()}
         return broadcast(logged)
 
     def _distances(self, records: dict[int, Record], features: dict[int, Tensor]) -> dict[str, float]:
-        """FID over all pictures, and of the bins that have enough of them."""
+        """Returns the FID over all pictures, and that of each bin of hole sizes with enough of them."""
         if self.features is None or len(features) < 2:
             return {}
         log.info("FID compares %d pictures under %s", len(features), self.features.name)

@@ -1,4 +1,4 @@
-"""What the generator makes of the first pictures of validation and test."""
+"""Draws what the generator makes of the first pictures of validation and test."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,23 +9,26 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from whysaid.callbacks.due import Due
+from whysaid.callbacks.lightning import tested_split
 from whysaid.callbacks.media import log_figures
 from whysaid.data.inpainting.holes import InpaintingBatch, uncentred
 from whysaid.figures.inpainting_sheet import Sample, inpainting_sheet
 from whysaid.models.inpainting.generator import Inpainted
 
 NAMES = ("inpainted", "removed")
-"""Of the sheets of the first test set, random holes, and of the second, removed objects."""
+"""Names of the sheets: of the first test set, which has random holes, and of the second, removed objects."""
 
 
 class InpaintingSamples(Callback):
-    """Draws input, hole, coarse, completed and truth of the first pictures: `val/inpainted`, `test/inpainted`,
-    `test/removed`; also `figures/inpainted_val.png` and so on. Only the first process draws.
+    """Draws input, hole, coarse and completed picture and truth of the first pictures.
+
+    It logs `val/inpainted`, `test/inpainted` and `test/removed`, and writes `figures/inpainted_val.png` and so on. The
+    first process alone draws.
 
     Args:
         folder: the run directory.
-        images: the first so many of the first batch.
-        every_n_epochs: of training between two drawings, see `Due`.
+        images: how many pictures of the first batch are drawn, from the first on.
+        every_n_epochs: epochs of training between two drawings, as `Due` counts them.
     """
 
     def __init__(self, folder: str, images: int = 6, every_n_epochs: int = 1):
@@ -53,8 +56,7 @@ class InpaintingSamples(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         if batch_idx == 0:
-            split = trainer.datamodule.evaluated  # type: ignore[attr-defined]
-            self._draw(trainer, split, NAMES[dataloader_idx], outputs["inpainted"], batch)
+            self._draw(trainer, tested_split(trainer), NAMES[dataloader_idx], outputs["inpainted"], batch)
 
     def _draw(self, trainer: pl.Trainer, split: str, name: str, inpainted: Inpainted, batch: InpaintingBatch) -> None:
         if trainer.is_global_zero:
@@ -65,5 +67,5 @@ class InpaintingSamples(Callback):
 
 
 def _pixels(images: Tensor) -> Any:
-    """(B, C, H, W) → (B, H, W, C) as NumPy has it."""
+    """Returns images (B, C, H, W) as a NumPy array (B, H, W, C)."""
     return images.permute(0, 2, 3, 1).float().cpu().numpy()

@@ -9,15 +9,17 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from whysaid.callbacks.last_checkpoint import LastCheckpoint
+from whysaid.callbacks.lightning import accumulating, callbacks_of, restore_on_exit
 from whysaid.run.interrupted import Interrupted
 
 log = logging.getLogger(__name__)
 
 STOP = (signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C; `kill`, `scancel`, a preempted job."""
+"""Signals that end a run: Ctrl-C; `kill`, `scancel`, or the end of a preempted job."""
 
 REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
-"""What SLURM is told to send before the time limit (`--signal=USR1@120`); submitit's is the second."""
+"""Signals that SLURM sends before the time limit (`--signal=USR1@120`), so that the job is queued again; submitit uses
+the second."""
 
 
 class Interruption(Checkpoint):
@@ -27,31 +29,34 @@ class Interruption(Checkpoint):
     process a batch ahead of another, and a run that continues from there is not the one that nothing happened to.
     In validation and testing nothing is saved: the run goes back to its last checkpoint.
 
-    Of the same signal the second has its usual effect. REQUEUE is blocked for what this process starts: SLURM sends
-    it to data-loader workers and Java programs too, and it would end them.
+    A signal that comes a second time has its usual effect. Processes that this one starts inherit that `REQUEUE` is
+    blocked: SLURM sends it to data-loader workers and Java programs too, and it would end them.
 
-    It is a `Checkpoint` to come after the callbacks that train, and has to be listed after `LastCheckpoint`.
+    The class is a `Checkpoint` because Lightning calls these after all other callbacks. It has to be listed after
+    `LastCheckpoint`.
     """
 
     def __init__(self) -> None:
-        self._asked: signal.Signals | None = None
-        self._saved: signal.Signals | None = None
-        self._before: dict[int | signal.Signals, Any] = {}
+        self._received: signal.Signals | None = None
+        self._saved_for: signal.Signals | None = None
+        self._handlers_before: dict[int | signal.Signals, Any] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Before any worker is started: they inherit what is done here."""
-        self._before = {which: signal.getsignal(which) for which in (*STOP, *REQUEUE)}
+        """Listens for signals before any worker is started, since workers inherit what is blocked here."""
+        self._handlers_before = {which: signal.getsignal(which) for which in (*STOP, *REQUEUE)}
         signal.pthread_sigmask(signal.SIG_BLOCK, REQUEUE)
         self._listen()
 
     def _listen(self) -> None:
-        if self._asked is None:
+        """Puts this callback's handlers in place, unless a signal has come already: the second is not caught."""
+        if self._received is None:
             for which in (*STOP, *REQUEUE):
                 signal.signal(which, self._heed)
 
     def _heed(self, number: int, frame: FrameType | None) -> None:
-        self._asked = signal.Signals(number)
-        log.info("%s: the run ends after this batch", self._asked.name)
+        """Remembers a signal, and lets the next of its kind have its usual effect."""
+        self._received = signal.Signals(number)
+        log.info("%s: the run ends after this batch", self._received.name)
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
     # Lightning has put its own handlers in place of these by the time a stage starts
@@ -68,17 +73,16 @@ class Interruption(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        asked = self._agreed(trainer)
-        if asked is not None and not trainer.is_last_batch and not trainer.fit_loop._should_accumulate():
-            for callback in trainer.callbacks:  # type: ignore[attr-defined]
-                if isinstance(callback, LastCheckpoint):
-                    callback.save(trainer)
-            self._saved = asked
+        received = self._agreed(trainer)
+        if received is not None and not trainer.is_last_batch and not accumulating(trainer):
+            for checkpoint in callbacks_of(trainer, LastCheckpoint):
+                checkpoint.save(trainer)
+            self._saved_for = received
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Now the scalars of the last batch have been logged."""
-        if self._saved is not None:
-            raise Interrupted(self._saved, self._saved in REQUEUE)
+        """Raises Interrupted after a save: only now have the scalars of the last batch been logged."""
+        if self._saved_for is not None:
+            raise Interrupted(self._saved_for, self._saved_for in REQUEUE)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # type: ignore[override]
         self._leave(trainer)
@@ -87,28 +91,29 @@ class Interruption(Checkpoint):
         self._leave(trainer)
 
     def _leave(self, trainer: pl.Trainer) -> None:
-        asked = self._agreed(trainer)
-        if asked is not None:
-            raise Interrupted(asked, asked in REQUEUE)
+        """Raises Interrupted if any process got a signal."""
+        received = self._agreed(trainer)
+        if received is not None:
+            raise Interrupted(received, received in REQUEUE)
 
     def _agreed(self, trainer: pl.Trainer) -> signal.Signals | None:
-        """The signal that any of the processes got, the same on all of them."""
+        """Returns the signal that any of the processes got, the same on all of them; None if none got any."""
         pending = signal.sigpending() & set(REQUEUE)  # blocked here, and no other thread took it
-        own = self._asked or min(pending, default=None)
+        here = self._received or min(pending, default=None)
         if trainer.world_size == 1:
-            return own
+            return here
         agree = trainer.strategy.reduce_boolean_decision
-        if not agree(own is not None, all=False):
+        if not agree(here is not None, all=False):
             return None
-        return next(which for which in (*STOP, *REQUEUE) if agree(own == which, all=False))
+        return next(which for which in (*STOP, *REQUEUE) if agree(here == which, all=False))
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Lightning will put back what it found, which was this."""
-        trainer._signal_connector._original_handlers.update(self._before)
+        """Makes Lightning put back the handlers from before the run; it would put back those of this callback."""
+        restore_on_exit(trainer, self._handlers_before)
         if not isinstance(exception, Interrupted):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUEUE)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        for which, handler in self._before.items():
+        for which, handler in self._handlers_before.items():
             signal.signal(which, handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUEUE)

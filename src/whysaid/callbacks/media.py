@@ -1,4 +1,4 @@
-"""Pictures and tables, for whatever loggers a run has: W&B, TensorBoard, or the run directory alone."""
+"""Logs pictures and tables to whatever loggers a run has: W&B, TensorBoard, or the run directory alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,15 +10,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
+from whysaid.callbacks.lightning import log_step
 from whysaid.data.images import Photo, load_image
 from whysaid.errors import UserError
 from whysaid.figures.canvas import save
 
 WIDEST = 1600
-"""Pixels of a logged figure."""
+"""Largest width of a logged figure, pixels."""
 
 THUMBNAIL = 320
-"""Pixels of the longer side of a photo in a table or a figure."""
+"""Longer side of a photo in a table or a figure, pixels."""
 
 
 def log_figures(trainer: pl.Trainer, name: str, figures: Mapping[str, Figure], folder: Path) -> None:
@@ -41,8 +42,10 @@ def log_figures(trainer: pl.Trainer, name: str, figures: Mapping[str, Figure], f
 
 
 def log_table(trainer: pl.Trainer, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Logs rows of numbers, text, None and pictures under `name`; TensorBoard, which shows text only, without the
-    pictures. On rank 0 only."""
+    """Logs rows of numbers, text, None and pictures under `name`; on rank 0 only.
+
+    TensorBoard shows text alone: there the columns with pictures are left out.
+    """
     if not trainer.is_global_zero or not rows:
         return
     for logger in trainer.loggers:
@@ -53,16 +56,8 @@ def log_table(trainer: pl.Trainer, name: str, columns: Sequence[str], rows: Sequ
             logger.experiment.add_text(name, _markdown(columns, rows), log_step(trainer))
 
 
-def log_step(trainer: pl.Trainer) -> int:
-    """The step that Lightning gives to the scalars of this moment: W&B has one step axis, which never goes back.
-
-    It is not `global_step`, which is ahead by one during validation and counts every optimiser of a GAN.
-    """
-    return trainer.fit_loop.epoch_loop._batches_that_stepped
-
-
 def thumbnails(images: Iterable[Photo], count: int) -> dict[int, Image.Image]:
-    """Image id → the photo, made small, of the first `count` that can be read: a lost photo costs no run."""
+    """Returns image id → small photo of the first `count` that can be read: a lost photo does not end a run."""
     small: dict[int, Image.Image] = {}
     for image in images:
         if len(small) == count:
@@ -76,7 +71,7 @@ def thumbnails(images: Iterable[Photo], count: int) -> dict[int, Image.Image]:
 
 
 def _same_size(pictures: list[Image.Image]) -> list[Image.Image]:
-    """The pictures on white of one size: W&B shows those that are logged together at the size of the first."""
+    """Pads pictures with white to one size: W&B shows those that are logged together at the size of the first."""
     size = max(picture.width for picture in pictures), max(picture.height for picture in pictures)
     sheets = [Image.new("RGB", size, "white") for _ in pictures]
     for sheet, picture in zip(sheets, pictures, strict=True):
@@ -85,24 +80,26 @@ def _same_size(pictures: list[Image.Image]) -> list[Image.Image]:
 
 
 def _named(keys: list[str]) -> dict[str, list[str]]:
-    """W&B's own arguments, one of each per picture; JPEG is a fifth of PNG."""
+    """Returns arguments of W&B, a value of each for every picture; JPEG files are a fifth of the size of PNG files."""
     return {"caption": keys, "file_type": ["jpg"] * len(keys)}
 
 
 def _wandb_cell(cell: Any) -> Any:
-    import wandb  # not above: without the package a run goes on
+    """Returns a cell as a table of W&B takes it: a picture as an image of W&B, anything else as it is."""
+    import wandb  # here, so that a run without the package goes on
 
     return wandb.Image(cell, file_type="jpg") if isinstance(cell, Image.Image) else cell
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    shown = [i for i in range(len(columns)) if not any(isinstance(row[i], Image.Image) for row in rows)]
-    lines = [[columns[i] for i in shown], ["---"] * len(shown), *([_text(row[i]) for i in shown] for row in rows)]
+    """Writes a table without the columns that hold pictures."""
+    textual = [i for i in range(len(columns)) if not any(isinstance(row[i], Image.Image) for row in rows)]
+    lines = [[columns[i] for i in textual], ["---"] * len(textual), *([_text(row[i]) for i in textual] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _text(cell: Any) -> str:
-    """A cell on one line that ends no column."""
+    """Writes a cell on one line, without a bar that would end its column."""
     if cell is None:
         return ""
     text = f"{cell:.4g}" if isinstance(cell, float) else str(cell)

@@ -1,4 +1,4 @@
-"""Lines that tell how far a run is, for whoever reads a file instead of a terminal."""
+"""Logs lines that tell how far a run is, for whoever reads a file instead of a terminal."""
 
 import logging
 import time
@@ -11,23 +11,27 @@ from pytorch_lightning.callbacks import Callback, Timer
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
+from whysaid.callbacks.lightning import callbacks_of, data_of, tested_split
+
 log = logging.getLogger(__name__)
 
 LOSSES = ("train/loss", "train/word_presence", "train/G_loss")
-"""Names under which tasks log the loss that they reduce; the first that is there is shown where a step returns none."""
+"""Names under which tasks log their loss. Where a training step returns none, the first of these that was logged is
+shown."""
 
 
 class ProgressLog(Callback):
     """Logs a line after every validation and at least once in so many seconds of training; the first process alone.
 
-    A line has the step, the epoch, the loss, the monitored metric once it was measured, steps per second since the line
-    before, and the time left where the end of the run is known. Further lines say what training and testing begin with.
-    All of them go to the log file of the run; at a terminal, which has a progress bar, they are kept from the console.
+    A line has the step, the epoch, the loss, the monitored metric once it was measured, the steps per second since the
+    line before, and the time left where the end of the run is known. Steps are those of the optimiser, of a GAN the
+    generator's. Further lines tell what is trained and tested. All lines go to the log file of the run; at a terminal,
+    which has a progress bar, they are kept from the console.
 
     Args:
         monitor: name of the metric that is watched.
-        every_seconds: of training between two lines at most.
-        clock: gives seconds; another one than the system's for tests.
+        every_seconds: seconds of training between two lines at most.
+        clock: returns seconds, from any beginning; tests put another one in place of the system's.
     """
 
     def __init__(self, monitor: str, every_seconds: float = 60.0, clock: Callable[[], float] = time.monotonic):
@@ -41,7 +45,7 @@ class ProgressLog(Callback):
         self._total = float(trainer.estimated_stepping_batches)
         self._begun_at = self._logged_at = self.clock()
         self._first_step = self._logged_step = trainer.global_step
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data = data_of(trainer)
         until = f"to step {self._total:,.0f}" if isfinite(self._total) else "without a last step"
         self._say(
             trainer,
@@ -62,13 +66,13 @@ class ProgressLog(Callback):
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._begun_at = self.clock()
-        split = trainer.datamodule.evaluated  # type: ignore[attr-defined]
-        self._say(trainer, f"testing {model_name(pl_module)} on the {split} split")
+        self._say(trainer, f"testing {model_name(pl_module)} on the {tested_split(trainer)} split")
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._say(trainer, f"tested in {duration(self.clock() - self._begun_at)}")
 
     def _line(self, trainer: pl.Trainer) -> None:
+        """Logs the line of this moment; what is not known is left out of it."""
         now, step = self.clock(), trainer.global_step
         total = f"/{self._total:,.0f}" if isfinite(self._total) else ""
         parts = [f"step {step:,}{total}", f"epoch {trainer.current_epoch}"]
@@ -87,13 +91,15 @@ class ProgressLog(Callback):
         self._logged_at, self._logged_step = now, step
 
     def _seconds_left(self, trainer: pl.Trainer, now: float, step: int) -> float | None:
-        """Seconds to the last step at the mean speed of this process so far, or to `max_time` if that is sooner."""
+        """Returns the time to the last step at the mean speed since training began here, or to `max_time` if sooner.
+
+        It is None where neither is known.
+        """
         done, ends = step - self._first_step, []
         if isfinite(self._total) and done > 0:
             ends.append((self._total - step) * (now - self._begun_at) / done)
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, Timer) and (remaining := callback.time_remaining()) is not None:
-                ends.append(remaining)
+        remaining = (timer.time_remaining() for timer in callbacks_of(trainer, Timer))
+        ends += [seconds for seconds in remaining if seconds is not None]
         return max(min(ends), 0.0) if ends else None
 
     def _say(self, trainer: pl.Trainer, message: str) -> None:
@@ -102,7 +108,13 @@ class ProgressLog(Callback):
 
 
 class NoProgressAtTerminal(logging.Filter):
-    """Keeps lines about progress from a console at which somebody sits: its progress bar says the same."""
+    """Keeps lines about progress from a console at which somebody sits: its progress bar says the same.
+
+    A line about progress is logged with `extra={"progress": True}`, here and in any other module that has a bar.
+
+    Args:
+        at_terminal: whether the console is a terminal.
+    """
 
     def __init__(self, at_terminal: bool):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Ends trials of an Optuna study early that score worse than others did at the same validation."""
+"""Ends those trials of an Optuna study early that score worse than others did at the same validation."""
 
 import logging
 from typing import Any
@@ -14,13 +14,14 @@ log = logging.getLogger(__name__)
 
 
 class Pruning(Callback):
-    """Reports each validation, of captions that were written freely, to the study, and heeds its pruner.
+    """Reports the metric of each validation to the study, and ends the training where its pruner says so.
 
     A trial that is ended early counts with the best value that it had.
 
     Args:
-        monitor: name of the metric.
-        storage, study: of the study.
+        monitor: name of the metric; the study says whether it is to be high or low.
+        storage: where Optuna keeps the study, an address or a file.
+        study: name of the study.
         pruner: an Optuna pruner.
     """
 

@@ -1,4 +1,4 @@
-"""Random states in every checkpoint, so that a resumed run draws what the uninterrupted one would have drawn."""
+"""Keeps random states in every checkpoint: a resumed run draws what the uninterrupted one would have drawn."""
 
 import random
 from typing import Any
@@ -9,28 +9,28 @@ import torch
 import torch.distributed as dist
 from pytorch_lightning.callbacks import Callback
 
-from whysaid.callbacks.across import every
+from whysaid.callbacks.across import all_gather
 
 
 class RandomState(Callback):
     """Stores and restores the states of Python, NumPy, torch and CUDA as plain containers and tensors.
 
-    Those of every process: each drops out units of its own. A run that goes on with another number of processes draws
-    anew.
+    The states of all processes are kept, since each process drops out other units. A run that continues with another
+    number of processes draws anew.
     """
 
     def __init__(self) -> None:
         self._loaded: list[dict[str, Any]] | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Asked by all processes together, though one of them writes the checkpoint."""
-        return {"processes": every(_current())}
+        """Returns the states of all processes, which call this together, though one of them writes the checkpoint."""
+        return {"processes": all_gather(_current())}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._loaded = state_dict.get("processes")  # one of an earlier layout draws anew
+        self._loaded = state_dict.get("processes")  # a checkpoint of an earlier layout has none: the run draws anew
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Last before the first batch: whatever was drawn while the run was set up again is forgotten."""
+        """Restores the states just before the first batch, whatever was drawn while the run was set up again."""
         states, self._loaded = self._loaded, None
         processes = dist.get_world_size() if dist.is_initialized() else 1
         if states is not None and len(states) == processes:
@@ -38,6 +38,7 @@ class RandomState(Callback):
 
 
 def _current() -> dict[str, Any]:
+    """Returns the random states of this process, which `weights_only` loading accepts."""
     name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     return {
         "python": random.getstate(),
@@ -48,6 +49,7 @@ def _current() -> dict[str, Any]:
 
 
 def _restore(state: dict[str, Any]) -> None:
+    """Sets the random states of this process; those of CUDA where it has as many devices as then."""
     version, internal, gauss_next = state["python"]
     random.setstate((version, tuple(internal), gauss_next))
     name, keys, *rest = state["numpy"]

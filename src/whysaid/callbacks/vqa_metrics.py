@@ -1,80 +1,87 @@
 """Scores the answers of every validation and test, once, on rank 0, whatever the number of processes."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from whysaid.callbacks.across import broadcast, gather
+from whysaid.callbacks.across import broadcast, gather_by_id
+from whysaid.callbacks.lightning import data_of, tested_split
 from whysaid.data.questions.datamodule import QuestionData
+from whysaid.data.questions.vqa import Question
 from whysaid.metrics.vqa import GivenAnswer, accuracy, score
 
 
 class VQAMetrics(Callback):
-    """Logs `<split>/vqa_accuracy` and keeps what was answered for other callbacks.
+    """Logs `<split>/vqa_accuracy` of the answers and keeps the answers for other callbacks.
 
-    In the test also the accuracy of each type of question and of answer, and `predictions_<split>.json`, a results file
-    as the VQA evaluation reads it, with more about each answer.
+    The test also logs the accuracy of each type of question and of answer, and writes `predictions_<split>.json`, a
+    results file as the VQA evaluation reads it, with more about each answer.
 
     Args:
         folder: the run directory.
 
     Attributes:
-        given: question id → what was answered, of the split scored last; on rank 0 of all processes.
+        answers: question id → answer, of the split that was scored last; on rank 0 those of all processes.
     """
 
     def __init__(self, folder: str):
         self.folder = Path(folder)
-        self.given: dict[int, GivenAnswer] = {}
+        self.answers: dict[int, GivenAnswer] = {}
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.given = {}
+        self.answers = {}
 
     def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.given = {}
+        self.answers = {}
 
     def on_validation_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        self.given.update(outputs["given"])
+        self.answers.update(outputs["answers"])
 
     def on_test_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        self.given.update(outputs["given"])
+        self.answers.update(outputs["answers"])
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._score(trainer, pl_module, "val", by_type=False)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        split = trainer.datamodule.evaluated  # type: ignore[attr-defined]
+        split = tested_split(trainer)
         self._score(trainer, pl_module, split, by_type=True)
         if trainer.is_global_zero:
             self._write(trainer, split)
 
     def _score(self, trainer: pl.Trainer, pl_module: pl.LightningModule, split: str, by_type: bool) -> None:
-        self.given = gather(self.given)
+        """Scores the answers of all processes on rank 0, and logs the same values on each of them."""
+        self.answers = gather_by_id(self.answers)
         logged: dict[str, float] = {}
         if trainer.is_global_zero:
-            logged = score(self.given, _data(trainer).questions(split), by_type)
+            logged = score(self.answers, _questions(trainer, split), by_type)
         pl_module.log_dict(
             {f"{split}/{name}": value for name, value in broadcast(logged).items()}, rank_zero_only=False
         )
 
     def _write(self, trainer: pl.Trainer, split: str) -> None:
-        questions = _data(trainer).questions(split)
+        """Writes `predictions_<split>.json`, by question id."""
+        questions = _questions(trainer, split)
         records: list[dict[str, Any]] = []
-        for i, given in sorted(self.given.items()):
-            record = {"question_id": i, "answer": given.answer, "confidence": given.confidence}
+        for i, answer in sorted(self.answers.items()):
+            record = {"question_id": i, "answer": answer.answer, "confidence": answer.confidence}
             record |= {"question": questions[i].text, "right": questions[i].answer}
-            record |= {"accuracy": accuracy(given.answer, questions[i].answers), "ranked": given.ranked}
-            if given.choice is not None:
-                record["multiple_choice"] = questions[i].choices[given.choice]
+            record |= {"accuracy": accuracy(answer.answer, questions[i].answers), "ranked": answer.ranked}
+            if answer.choice is not None:
+                record["multiple_choice"] = questions[i].choices[answer.choice]
             records.append(record)
         (self.folder / f"predictions_{split}.json").write_text(json.dumps(records, indent=1))
 
 
-def _data(trainer: pl.Trainer) -> QuestionData:
-    return trainer.datamodule  # type: ignore[attr-defined]
+def _questions(trainer: pl.Trainer, split: str) -> Mapping[int, Question]:
+    """Returns question id → question of a split."""
+    data: QuestionData = data_of(trainer)
+    return data.questions(split)

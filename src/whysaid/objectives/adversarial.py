@@ -9,9 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from whysaid.models.inpainting.generator import Inpainted
-
-Logs = dict[str, Tensor]
-"""Scalars to log, by name."""
+from whysaid.objectives.objective import Logs
 
 
 @dataclass
@@ -29,12 +27,15 @@ class Adversarial:
     gan: float = 1.0
 
     def generator(self, inpainted: Inpainted, images: Tensor, scores: Tensor) -> tuple[Tensor, Logs]:
-        """The loss () of what the generator made of images (B, 3, H, W), and what to log.
+        """Loss of the generator.
 
         Args:
-            inpainted: both networks' images.
-            images: the truth.
-            scores: the discriminator's of the completed images (B, N).
+            inpainted: both networks' images (B, 3, H, W).
+            images: the truth (B, 3, H, W).
+            scores: (B, N), the discriminator's of the completed images.
+
+        Returns:
+            The loss () and scalars to log.
         """
         coarse = F.l1_loss(inpainted.coarse, images)
         fine = F.l1_loss(inpainted.fine, images)
@@ -44,8 +45,15 @@ class Adversarial:
         return loss, {name: value.detach() for name, value in logs.items()}
 
     def discriminator(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Logs]:
-        """The hinge loss () of scores of real and of completed images (B, N), and what to log:
-        mean max(0, 1 − D(real)) + mean max(0, 1 + D(fake))."""
+        """Hinge loss of the discriminator: mean max(0, 1 − D(real)) + mean max(0, 1 + D(fake)).
+
+        Args:
+            real: (B, N), its scores of real images.
+            fake: (B, N), its scores of completed ones.
+
+        Returns:
+            The loss () and scalars to log.
+        """
         loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
         logs = {"D_loss": loss, "D_real": real.mean(), "D_fake": fake.mean()}
         return loss, {name: value.detach() for name, value in logs.items()}

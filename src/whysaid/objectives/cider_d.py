@@ -12,11 +12,12 @@ from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.captions.document_frequency import MAX_ORDER, DocumentFrequencies, ngrams
 from whysaid.objectives.ngrams import Counts, lengths, matches, repeats
 from whysaid.objectives.references import Sampled, Tokens
+from whysaid.objectives.reward import Reward
 
 Floats = NDArray[np.float64]
 
 
-class CIDErD:
+class CIDErD(Reward):
     """Ten times the mean, over references and orders, of clipped tf-idf cosines under a Gaussian of the lengths.
 
     Document frequencies are those of the training corpus; `<end>` is a word on both sides.
@@ -25,27 +26,24 @@ class CIDErD:
         sigma: width of the Gaussian, words; published: 6.
     """
 
+    frequencies: DocumentFrequencies
+    _norms: dict[int, Floats]
+
     def __init__(self, sigma: float = 6.0):
         self.sigma = sigma
-        self.frequencies: DocumentFrequencies | None = None
-        self._norms: dict[int, Floats] = {}
 
-    def use(self, data: CaptionData) -> None:
-        """Takes the document frequencies of the training corpus."""
-        self.weigh_by(data.corpus.document_frequencies)
-
-    def weigh_by(self, frequencies: DocumentFrequencies) -> None:
-        """Takes document frequencies, and forgets what was computed with others."""
-        self.frequencies, self._norms = frequencies, {}
+    def prepare(self, data: CaptionData) -> None:
+        """Takes the document frequencies of the training corpus, and forgets what was computed with others."""
+        self.frequencies, self._norms = data.corpus.document_frequencies, {}
 
     def __call__(self, sampled: Sampled) -> Floats:
-        """Rewards (B, n) in 0 … 10."""
+        """Gives rewards (B, n) in 0 … 10."""
         norms, squared = self._reference_norms(sampled), self._idf(sampled.tokens)
         cosines = 0.0
-        for order, (own, found) in enumerate(matches(sampled.tokens, sampled.references)):
+        for order, (own, in_references) in enumerate(matches(sampled.tokens, sampled.references)):
             idf = squared[order]
             norm = np.sqrt((own * idf).sum(-1))  # a word that occurs twice counts tf² idf² once: tf idf² at each place
-            clipped = np.multiply(np.minimum(own[:, :, None], found), found, dtype=np.uint16)
+            clipped = np.multiply(np.minimum(own[:, :, None], in_references), in_references, dtype=np.uint16)
             product = (clipped * (idf / np.maximum(own, 1))[:, :, None]).sum(-1)
             scale = norm[..., None] * norms[:, None, :, order]
             cosines = cosines + np.divide(product, scale, out=np.zeros_like(product), where=scale > 0)
@@ -58,7 +56,6 @@ class CIDErD:
 
     def _idf(self, captions: Tokens) -> list[Floats]:
         """Squared idf of the n-gram at each place of captions (…, T), for each order (…, T − o + 1); idf ≥ 0."""
-        assert self.frequencies is not None, "call use() with the data first"
         packed = [ngrams(captions, order) for order in range(1, MAX_ORDER + 1)]
         # sorted, each once: the table of a large corpus is then read from front to back
         keys, places = np.unique(np.concatenate([part.ravel() for part in packed]), return_inverse=True)
@@ -68,7 +65,7 @@ class CIDErD:
         return [piece.reshape(part.shape) for piece, part in zip(pieces, packed, strict=True)]
 
     def _reference_norms(self, sampled: Sampled) -> Floats:
-        """(B, K, 4), each image's computed when first needed."""
+        """Lengths (B, K, 4) of the references' tf-idf vectors, each image's computed when first needed."""
         new = [row for row, image in enumerate(sampled.ids) if image not in self._norms]
         if new:
             references = sampled.references[new]
@@ -76,11 +73,11 @@ class CIDErD:
                 self._norms[sampled.ids[row]] = norms[: np.count_nonzero(sampled.references[row, :, 0])]
         norms = np.zeros((*sampled.references.shape[:2], MAX_ORDER))
         for row, image in enumerate(sampled.ids):
-            own = self._norms[image]
-            norms[row, : len(own)] = own
+            kept = self._norms[image]
+            norms[row, : len(kept)] = kept
         return norms
 
-    def _norm(self, captions: Tokens, own: Sequence[Counts]) -> Floats:
-        """Lengths (…, 4) of the tf-idf vectors of captions (…, T), for each order."""
+    def _norm(self, captions: Tokens, counts: Sequence[Counts]) -> Floats:
+        """Lengths (…, 4) of the tf-idf vectors of captions (…, T), for each order, given `repeats` of them."""
         squared = self._idf(captions)
-        return np.sqrt(np.stack([(tf * idf).sum(-1) for tf, idf in zip(own, squared, strict=True)], -1))
+        return np.sqrt(np.stack([(tf * idf).sum(-1) for tf, idf in zip(counts, squared, strict=True)], -1))

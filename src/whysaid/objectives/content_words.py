@@ -8,5 +8,5 @@ from whysaid.data.vocabulary import SPECIALS, Vocabulary
 
 
 def content_words(vocabulary: Vocabulary) -> Tensor:
-    """(V,) bool: True for every word but `<pad>`, `<start>`, `<end>`, `<unk>` and the stop words."""
+    """Marks the words (V,) bool: True for every word but `<pad>`, `<start>`, `<end>`, `<unk>` and the stop words."""
     return torch.tensor([word not in STOP_WORDS and word not in SPECIALS for word in vocabulary.words])

@@ -6,13 +6,10 @@ N rows, M explained words, H width of an output, V vocabulary.
 import torch
 from torch import Tensor
 
-from whysaid.data.captions.datamodule import CaptionData
-from whysaid.data.vocabulary import Vocabulary
 from whysaid.models.captioner import Captioner
 from whysaid.models.relevance import stabilised
-from whysaid.objectives.content_words import content_words
-from whysaid.objectives.cross_entropy import Logs
-from whysaid.objectives.explained import ExplainedWords
+from whysaid.objectives.explained_words import ExplainedWords
+from whysaid.objectives.objective import Logs
 
 
 class ContextRelevance:
@@ -28,20 +25,11 @@ class ContextRelevance:
 
     def __init__(self, epsilon: float = 0.01):
         self.epsilon = epsilon
-        self._content: Tensor | None = None
-
-    def use(self, data: CaptionData) -> None:
-        """Takes the vocabulary."""
-        self.explain_words_of(data.vocabulary)
-
-    def explain_words_of(self, vocabulary: Vocabulary) -> None:
-        """Takes a vocabulary."""
-        self._content = content_words(vocabulary)
 
     def __call__(self, captioner: Captioner, explained: ExplainedWords) -> tuple[Tensor, Logs]:
-        """p̂ (M, V) of the explained words, and what to log."""
-        at = explained.rows
-        output, parts = explained.reading.output[at], tuple(part[at] for part in explained.reading.parts)
+        """Gives p̂ (M, V) of the explained words, and scalars to log."""
+        reading, rows = explained.reading, explained.rows
+        output, parts = reading.output[rows], tuple(part[rows] for part in reading.parts)
         weights = self.weights(captioner, output, parts, explained.words)
         spread = (
             torch.stack([weight.std(-1).mean() for weight in weights]).mean() if len(output) else output.new_zeros(())
@@ -49,7 +37,7 @@ class ContextRelevance:
         return captioner.head(reweighted(output, parts, weights)), {"relevance_spread": spread}
 
     def weights(self, captioner: Captioner, output: Tensor, parts: tuple[Tensor, ...], words: Tensor) -> list[Tensor]:
-        """ω (…, H) of each part of the outputs (…, H) for words (…); 1 where relevance is 0 or not finite."""
+        """Gives ω (…, H) of each part of the outputs (…, H) for words (…); 1 where relevance is 0 or not finite."""
         layer = captioner.vocabulary_layer
         with torch.no_grad(), torch.autocast(output.device.type, enabled=False):
             total = output.to(layer.weight.dtype)
@@ -58,24 +46,30 @@ class ContextRelevance:
             ratio = weight * logit / stabilised(logit, self.epsilon) * total / stabilised(total, self.epsilon)
             return [_around_one(part.to(ratio) * ratio) for part in parts]
 
-    def logits(self, captioner: Captioner, output: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
-        """p̂ (…, V) of outputs (…, H), each for its own most probable word."""
-        assert self._content is not None, "call use() with the data first"
+    def logits(self, captioner: Captioner, output: Tensor, parts: tuple[Tensor, ...], content: Tensor) -> Tensor:
+        """Gives p̂ (…, V), each for its own most probable word.
+
+        Args:
+            captioner: whose vocabulary layer is explained.
+            output: (…, H) what that layer reads.
+            parts: (…, H) each, summands of `output`.
+            content: (V,) bool, the words that are explained.
+        """
         words = captioner.head(output).detach().argmax(-1)
-        explained = self._content.to(words.device)[words].unsqueeze(-1)
+        explained = content.to(words.device)[words].unsqueeze(-1)
         weights = self.weights(captioner, output, parts, words)
         return captioner.head(reweighted(output, parts, [torch.where(explained, w, 1.0) for w in weights]))
 
 
 def _around_one(relevance: Tensor) -> Tensor:
-    """1 + R / max|R| over the last dimension; 1 where that is 0 or not finite."""
+    """Gives 1 + R / max|R| over the last dimension; 1 where max|R| is 0 or not finite."""
     largest = relevance.abs().amax(-1, keepdim=True)
-    sound = (largest > 0) & largest.isfinite()
-    return torch.where(sound, 1 + relevance / torch.where(sound, largest, 1.0), 1.0)
+    usable = (largest > 0) & largest.isfinite()
+    return torch.where(usable, 1 + relevance / torch.where(usable, largest, 1.0), 1.0)
 
 
 def reweighted(output: Tensor, parts: tuple[Tensor, ...], weights: list[Tensor]) -> Tensor:
-    """The output (…, H) with each of its parts, summands of it, multiplied by weights (…, H)."""
+    """Multiplies each of the parts (…, H), summands of the output (…, H), by its weights (…, H)."""
     for part, weight in zip(parts, weights, strict=True):
         output = output + (weight - 1) * part
     return output

@@ -13,16 +13,18 @@ from whysaid.data.batch import CaptionBatch
 from whysaid.data.vocabulary import PAD
 from whysaid.models.captioner import Captioner
 from whysaid.objectives.joint import joint
-
-Logs = dict[str, Tensor]
-"""Scalars to log, by name."""
+from whysaid.objectives.objective import CaptionObjective, Logs
 
 
 @dataclass
 class ScheduledSampling:
     """Probability of feeding the model's own word (Bengio et al. 2015): a staircase over training steps.
 
-    0 until step `start`, then `increase` more every `every` steps, at most `maximum`.
+    Attributes:
+        start: optimiser steps with probability 0.
+        every: optimiser steps of each stair from then on.
+        increase: of the probability by each stair, the first included.
+        maximum: of the probability, in [0, 1].
     """
 
     start: int
@@ -31,12 +33,12 @@ class ScheduledSampling:
     maximum: float = 0.25
 
     def __call__(self, step: int) -> float:
-        """The probability, in [0, maximum], at an optimiser step."""
+        """Gives the probability, in [0, maximum], at an optimiser step."""
         return 0.0 if step < self.start else min(self.maximum, self.increase * (1 + (step - self.start) // self.every))
 
 
 @dataclass
-class CrossEntropy:
+class CrossEntropy(CaptionObjective):
     """Mean negative log-likelihood of the reference words.
 
     Attributes:
@@ -50,7 +52,6 @@ class CrossEntropy:
     doubly_stochastic: float = 0.0
 
     def __call__(self, captioner: Captioner, batch: CaptionBatch, step: int) -> tuple[Tensor, Logs]:
-        """The loss () of a batch at an optimiser step, and what to log of it."""
         captions = batch.captions.flatten(0, 1)
         inputs, targets = captions[:, :-1], captions[:, 1:]
         sampling = self.scheduled_sampling(step) if self.scheduled_sampling else 0.0

@@ -21,17 +21,28 @@ Head = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
 
 
 class Draws(NamedTuple):
-    """tokens: (B, n, T) int64 as decoders give them. log_probs: (B, n) ≤ 0, with gradients."""
+    """Captions and their log-probabilities.
+
+    Attributes:
+        tokens: (B, n, T) int64 as decoders give them.
+        log_probs: (B, n) ≤ 0, with gradients.
+    """
 
     tokens: Tensor
     log_probs: Tensor
 
 
 def draw(captioner: Captioner, features: Features, head: Head, sampler: Multinomial) -> Draws:
-    """Independent captions, each word with its probability.
+    """Draws independent captions, each word with its probability.
 
     The recurrent steps that draw a caption keep their graph, so nothing is read twice. The vocabulary layer, the
     largest part, is run without gradients to draw from, and once more with them on the words of all captions together.
+
+    Args:
+        captioner: the model.
+        features: of B images.
+        head: gives the logits that are drawn from.
+        sampler: says how many captions of each image, and how long.
     """
     recorder = _Recorder(captioner, head, sampler.draw)
     generate(recorder, features, recorder.choose, sampler.samples, sampler.max_length, ())
@@ -42,6 +53,11 @@ class _Recorder:
     """Steps a captioner for `generate`, and keeps what it steps through.
 
     The last part of its state are the rows' numbers: images whose captions are complete leave the batch.
+
+    Args:
+        captioner: the model.
+        head: gives the logits that are drawn from.
+        pick: log-probabilities (N, V) → words (N,).
     """
 
     def __init__(self, captioner: Captioner, head: Head, pick: Callable[[Tensor], Tensor]):
@@ -61,7 +77,7 @@ class _Recorder:
         return self._record(tokens, self._advance(tokens, state[:-1], features), state[-1])
 
     def _first_step(self, tokens: Tensor, state: State, features: Any) -> Step:
-        """All captions of an image begin alike: one row of each is enough."""
+        """Steps one row of each image: all its captions begin alike."""
         number = len(tokens) // len(features)
         cell = self._advance(tokens[::number], tuple(part[::number] for part in state[:-1]), features)
         output, attention, *parts = repeat((cell.output, cell.attention, *cell.parts), number)
@@ -72,7 +88,7 @@ class _Recorder:
         return self.captioner.advance(self.captioner.drive(self.captioner.embed(tokens)), state, features)
 
     def _record(self, tokens: Tensor, cell: CellOutput, rows: Tensor) -> Step:
-        """Logits are those of captions that go on; `generate` gives the others `<pad>` whatever theirs are."""
+        """Keeps a step; only captions that go on get logits, since `generate` gives `<pad>` to the others anyway."""
         live = (tokens != END) & (tokens != PAD)
         self.cells.append(cell)
         self.rows.append(rows)
@@ -84,21 +100,22 @@ class _Recorder:
         return Step(logits, cell.attention, cell.sentinel, (*cell.state, rows))
 
     def choose(self, log_p: Tensor) -> Tensor:
+        """Picks the next words (N,) by their log-probabilities (N, V), and keeps them."""
         words = self.pick(log_p)
         self.words.append(words)
         return words
 
     def draws(self, images: int, number: int) -> Draws:
-        """All captions, and their log-probabilities by one pass of the vocabulary layer over their M words."""
+        """Gives all captions, and their log-probabilities by one pass of the vocabulary layer over their M words."""
         live = torch.cat(self.live)
         rows, words = torch.cat(self.rows)[live], torch.cat(self.words)[live]
-        at = torch.cat([torch.full_like(part, t) for t, part in enumerate(self.rows)])[live]
+        places = torch.cat([torch.full_like(part, t) for t, part in enumerate(self.rows)])[live]
         output = torch.cat([cell.output for cell in self.cells])[live]
         parts = tuple(torch.cat(part)[live] for part in zip(*(cell.parts for cell in self.cells), strict=True))
         # no caption holds <pad> or <start>, the first two indices: their probability falls to the other words
         logits = self.head(output, parts)[:, START + 1 :]
         log_p = -F.cross_entropy(logits, words - (START + 1), reduction="none")
         tokens = torch.full((images * number, len(self.cells)), PAD, device=rows.device)
-        tokens[rows, at] = words
+        tokens[rows, places] = words
         sums = log_p.new_zeros(images * number).index_add(0, rows, log_p)
         return Draws(tokens.view(images, number, -1), sums.view(images, number))

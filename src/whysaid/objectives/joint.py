@@ -5,13 +5,14 @@ from torch import Tensor
 
 
 def joint(mean: Tensor, count: Tensor) -> Tensor:
-    """A mean over `count` items of this process → what gives, averaged over processes, the mean over all their items.
+    """Scales a mean over items of this process, so that the average over processes is the mean over all their items.
 
     Lightning averages gradients. Captions differ in length, so the mean of the processes' means would weigh a word the
     less the more words its process has. With one process it changes nothing.
 
     Args:
-        mean: (), differentiable. count: () of what it is over.
+        mean: (), differentiable.
+        count: (), number of items that it is over.
     """
     if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
         return mean

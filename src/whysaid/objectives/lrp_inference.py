@@ -10,24 +10,25 @@ from torch.nn import functional as F
 
 from whysaid.data.batch import CaptionBatch
 from whysaid.data.captions.datamodule import CaptionData
-from whysaid.data.vocabulary import PAD, Vocabulary
+from whysaid.data.vocabulary import PAD
 from whysaid.errors import UserError
 from whysaid.models.captioner import Captioner
 from whysaid.objectives.content_words import content_words
-from whysaid.objectives.cross_entropy import CrossEntropy, Logs
-from whysaid.objectives.explained import ExplainedWords
+from whysaid.objectives.cross_entropy import CrossEntropy
+from whysaid.objectives.explained_words import ExplainedWords
 from whysaid.objectives.joint import joint
+from whysaid.objectives.objective import CaptionObjective, Logs
 
 
 class Relevance(Protocol):
-    """How explained words change their logits."""
+    """Changes the logits of explained words."""
 
     def __call__(self, captioner: Captioner, explained: ExplainedWords) -> tuple[Tensor, Logs]:
-        """p̂ (M, V) of the explained words, and what to log."""
+        """Gives p̂ (M, V) of the explained words, and scalars to log."""
         ...
 
 
-class LRPInference:
+class LRPInference(CaptionObjective):
     """L = λ CE(p) + (1 − λ) CE(p̂) (Eq. 12); where a stop word is explained p̂ = p.
 
     Args:
@@ -35,7 +36,12 @@ class LRPInference:
         weight: λ, in [0, 1]; paper: 0.5. 1 is cross-entropy, to the bit.
         explain: the `argmax` of p under teacher forcing, as published, or the `target`.
         label_smoothing: share of the target spread over the vocabulary, in [0, 1).
+
+    Raises:
+        UserError: a weight outside of [0, 1], or another word to explain.
     """
+
+    _content: Tensor  # (V,) bool, the words that are explained
 
     def __init__(
         self,
@@ -50,18 +56,13 @@ class LRPInference:
             raise UserError(f"objective.explain is {explain!r}: set it to argmax or target")
         self.relevance, self.weight, self.explain = relevance, weight, explain
         self.plain = CrossEntropy(label_smoothing)
-        self._content: Tensor | None = None
 
-    def use(self, data: CaptionData) -> None:
+    def prepare(self, captioner: Captioner, data: CaptionData) -> None:
         """Takes the vocabulary."""
-        self.explain_words_of(data.vocabulary)
-
-    def explain_words_of(self, vocabulary: Vocabulary) -> None:
-        """Takes a vocabulary."""
-        self._content = content_words(vocabulary)
+        self._content = content_words(data.vocabulary)
 
     def __call__(self, captioner: Captioner, batch: CaptionBatch, step: int) -> tuple[Tensor, Logs]:
-        """The loss () of a batch, and what to log: CE of p and of p̂, and the share of words that were explained."""
+        """As `Objective` says; logs cross-entropy of p and of p̂, and the share of words that were explained."""
         if self.weight == 1:
             return self.plain(captioner, batch, step)
         captions = batch.captions.flatten(0, 1)
@@ -82,8 +83,7 @@ class LRPInference:
     def _explain(
         self, captioner: Captioner, batch: CaptionBatch, inputs: Tensor, targets: Tensor
     ) -> tuple[ExplainedWords, Tensor]:
-        """One teacher-forced forward, and which of its words are explained: none after `<end>`."""
-        assert self._content is not None, "call use() with the data first"
+        """Runs one teacher-forced forward, and chooses which of its words are explained: none after `<end>`."""
         reading = captioner.read(captioner.embed(inputs), captioner.features(batch))
         logits = captioner.head(reading.output)
         words = targets if self.explain == "target" else logits.detach().argmax(-1)

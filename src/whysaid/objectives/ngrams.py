@@ -18,36 +18,37 @@ Counts = NDArray[np.uint8]
 
 
 class Matches(NamedTuple):
-    """Of the n-gram of one order o that begins at each of the T − o + 1 places of a caption.
+    """How often the n-gram of one order o occurs that begins at each of the T − o + 1 places of a caption.
 
-    own: (B, n, T − o + 1) how often it occurs in the caption; 0 at places that reach beyond its end.
-    found: (B, n, K, T − o + 1) how often it occurs in each reference.
+    Attributes:
+        own: (B, n, T − o + 1) in the caption itself; 0 at places that reach beyond its end.
+        in_references: (B, n, K, T − o + 1) in each reference.
     """
 
     own: Counts
-    found: Counts
+    in_references: Counts
 
 
 def matches(captions: Tokens, references: Tokens) -> list[Matches]:
-    """For the orders 1 … 4: captions (B, n, T) and references (B, K, U), of at most 255 words."""
-    found = _occurrences(captions[:, :, None], references[:, None])
-    return [Matches(own, counts) for own, counts in zip(repeats(captions), found, strict=True)]
+    """Counts for the orders 1 … 4, of captions (B, n, T) and references (B, K, U) of at most 255 words."""
+    in_references = _occurrences(captions[:, :, None], references[:, None])
+    return [Matches(own, counts) for own, counts in zip(repeats(captions), in_references, strict=True)]
 
 
 def repeats(captions: Tokens) -> list[Counts]:
-    """`Matches.own` of captions (…, T) for the orders 1 … 4."""
+    """Counts as in `Matches.own` of captions (…, T) for the orders 1 … 4."""
     return _occurrences(captions, captions)
 
 
 def _occurrences(captions: Tokens, others: Tokens) -> list[Counts]:
-    """How often the n-gram at each place of captions (…, T) occurs in the others (…, U): (…, T − o + 1) each.
+    """Counts how often the n-gram at each place of captions (…, T) occurs in the others (…, U): (…, T − o + 1) each.
 
     Two n-grams are equal where their words are. Places come first and pairs of captions last in memory: quick to
     compare and to sum.
     """
     pairs = np.broadcast_shapes(captions.shape[:-1], others.shape[:-1])
-    one, other = _places_first(captions, pairs), _places_first(np.where(others == PAD, _NOTHING, others), pairs)
-    word = other[:, None] == one
+    words = _places_first(captions, pairs)
+    word = _places_first(np.where(others == PAD, _NOTHING, others), pairs)[:, None] == words
     equal, counts = word, []
     for order in range(MAX_ORDER):
         if order > 0:
@@ -58,11 +59,11 @@ def _occurrences(captions: Tokens, others: Tokens) -> list[Counts]:
 
 
 def _places_first(captions: Tokens, pairs: tuple[int, ...]) -> Tokens:
-    """(…, T) → (T, all pairs)."""
+    """Captions (…, T) for each pair → (T, all pairs)."""
     length = captions.shape[-1]
     return np.moveaxis(np.broadcast_to(captions, (*pairs, length)), -1, 0).reshape(length, -1)
 
 
 def lengths(captions: Tokens) -> NDArray[np.intp]:
-    """Words (…) of captions (…, T), `<end>` included."""
+    """Counts the words (…) of captions (…, T), `<end>` included."""
     return np.count_nonzero(captions != PAD, axis=-1)

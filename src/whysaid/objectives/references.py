@@ -19,9 +19,12 @@ Tokens = NDArray[np.int32]
 
 @dataclass
 class Sampled:
-    """What rewards judge.
+    """Samples and the references that rewards judge them by.
 
-    ids: of the B images. tokens: (B, n, T). references: (B, K, U), all `<pad>` where an image has fewer than K.
+    Attributes:
+        ids: of the B images.
+        tokens: (B, n, T).
+        references: (B, K, U), all `<pad>` where an image has fewer than K.
     """
 
     ids: Sequence[int]
@@ -46,7 +49,7 @@ class References:
         }
 
     def __call__(self, ids: Sequence[int]) -> Tokens:
-        """(B, K, U) the references of images, K and U the largest among them; UserError where an image has none."""
+        """Gives the references (B, K, U) of images, K and U the largest among them. Raises UserError: one has none."""
         for image in ids:
             if image not in self._encoded:
                 raise UserError(f"image {image} has no reference caption to reward samples by: add one or leave it out")
@@ -59,7 +62,7 @@ class References:
 
 
 def padded(captions: Sequence[Sequence[int]]) -> Tokens:
-    """(K, U) of K captions, U the longest one's words."""
+    """Fills K captions with `<pad>` to the U words of the longest: (K, U)."""
     tokens = np.full((len(captions), max(map(len, captions))), PAD, np.int32)
     for row, caption in zip(tokens, captions, strict=True):
         row[: len(caption)] = caption

@@ -19,13 +19,15 @@ from whysaid.decoding.greedy import Greedy
 from whysaid.decoding.sampling import Multinomial
 from whysaid.errors import UserError
 from whysaid.models.captioner import Captioner, Features
+from whysaid.objectives.content_words import content_words
 from whysaid.objectives.context_relevance import ContextRelevance
-from whysaid.objectives.cross_entropy import CrossEntropy, Logs
+from whysaid.objectives.cross_entropy import CrossEntropy
 from whysaid.objectives.draws import draw
+from whysaid.objectives.objective import CaptionObjective, Logs
 from whysaid.objectives.rewards import Rewards, RewardTerm
 
 
-class SelfCritical:
+class SelfCritical(CaptionObjective):
     """L = −mean (r(w) − b) log p(w) / max_length over samples w, whose gradient is that of −E[r] / max_length.
 
     Divided by a constant, it is of the scale of a mean over words, and its expectation stays exact.
@@ -43,7 +45,12 @@ class SelfCritical:
         relevance: sample from, and reinforce, p̂ instead of p; the greedy baseline stays on p (`lrp_scst`).
         xe_share: s in [0, 1), L becomes (1 − s) L + s · cross-entropy of the batch's captions, with dropout.
         label_smoothing: of that cross-entropy, in [0, 1).
+
+    Raises:
+        UserError: one of these is outside of its range, or every reward has weight 0.
     """
+
+    _content: Tensor  # (V,) bool, the words that `relevance` explains
 
     def __init__(
         self,
@@ -70,14 +77,13 @@ class SelfCritical:
         self.sampler, self.greedy = Multinomial(samples=samples, max_length=max_length), Greedy(max_length)
         self.xe_share, self.cross_entropy = xe_share, CrossEntropy(label_smoothing)
 
-    def use(self, data: CaptionData) -> None:
+    def prepare(self, captioner: Captioner, data: CaptionData) -> None:
         """Takes references, vocabulary and document frequencies of the training split."""
-        self.rewards.use(data)
-        if self.relevance is not None:
-            self.relevance.use(data)
+        self.rewards.prepare(data)
+        self._content = content_words(data.vocabulary)
 
     def __call__(self, captioner: Captioner, batch: CaptionBatch, step: int) -> tuple[Tensor, Logs]:
-        """The loss () of a batch, and what to log: rewards, advantages and what samples are like."""
+        """As `Objective` says; logs rewards, advantages and what samples are like."""
         with dropping(captioner, self.dropout):
             features = captioner.features(batch)
             tokens, log_p = draw(captioner, features, partial(self._logits, captioner), self.sampler)
@@ -104,7 +110,7 @@ class SelfCritical:
     def _baseline(
         self, captioner: Captioner, features: Features, batch: CaptionBatch, rewards: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """(B, n) or (B, 1): what each sample's reward is compared with; independent of that sample."""
+        """Gives what each sample's reward is compared with, (B, n) or (B, 1), independent of that sample."""
         if self.baseline == "greedy":
             with dropping(captioner, False):
                 tokens = self.greedy(captioner, features).tokens
@@ -112,19 +118,20 @@ class SelfCritical:
         return leave_one_out(rewards)
 
     def _logits(self, captioner: Captioner, output: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
-        """What is sampled from: p, or p̂ of an explanation, at the temperature."""
-        logits = captioner.head(output) if self.relevance is None else self.relevance.logits(captioner, output, parts)
-        return logits / self.temperature
+        """Gives the logits that are sampled from: of p, or of p̂ of an explanation, at the temperature."""
+        if self.relevance is None:
+            return captioner.head(output) / self.temperature
+        return self.relevance.logits(captioner, output, parts, self._content) / self.temperature
 
 
 def leave_one_out(rewards: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(B, n) of rewards (B, n): the mean of the image's n − 1 others."""
+    """Gives for each of the rewards (B, n) the mean of the image's n − 1 others, (B, n)."""
     return (rewards.sum(1, keepdims=True) - rewards) / (rewards.shape[1] - 1)
 
 
 @contextmanager
 def dropping(model: nn.Module, on: bool) -> Iterator[None]:
-    """Within it dropout is on or off, whatever mode the model is in, and nothing else changes."""
+    """Turns dropout on or off within it, whatever mode the model is in; nothing else changes."""
     modes = [(module, module.training) for module in model.modules() if isinstance(module, nn.Dropout)]
     for module, _ in modes:
         module.training = on

@@ -1,4 +1,4 @@
-"""Where the time of a step goes, in a table that fits a terminal."""
+"""Measures where the time of a step goes, and prints it as a table that fits a terminal."""
 
 import logging
 from io import StringIO
@@ -10,14 +10,14 @@ from rich.table import Column, Table
 log = logging.getLogger(__name__)
 
 WIDTH = 120
-"""Characters of the table's width."""
+"""Width of the table, characters."""
 
 
 class LargestRows(SimpleProfiler):
-    """Lightning's profiler of actions, of which the largest alone are printed when training ends.
+    """Lightning's profiler of actions, which prints the largest of them alone when training ends.
 
     Args:
-        rows: so many of them.
+        rows: how many actions are printed at most.
     """
 
     def __init__(self, rows: int = 20):

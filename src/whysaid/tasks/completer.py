@@ -1,4 +1,4 @@
-"""A generator that completes: all that evaluation needs, and what training builds on."""
+"""A generator that fills holes: all that evaluation needs, and what training builds on."""
 
 from typing import Any
 
@@ -31,6 +31,6 @@ class Completer(pl.LightningModule):
         return {"inpainted": self.inpaint(batch)}
 
     def inpaint(self, batch: InpaintingBatch) -> Inpainted:
-        """What the generator makes of a batch."""
+        """Fills the holes of a batch."""
         inpainted: Inpainted = self.completing(batch.images, batch.masks)
         return inpainted

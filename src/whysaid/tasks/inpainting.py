@@ -26,8 +26,9 @@ class Inpainting(Completer):
     `max_steps`, schedules, checkpoints and the logged step all mean generator steps.
 
     Args:
-        generator, discriminator: the models.
-        objective: gives both losses.
+        generator: fills the holes.
+        discriminator: scores images.
+        objective: gives the losses of both.
         optimizer: makes an optimiser of parameters; called once for each model.
         discriminator_lr: learning rate of the discriminator; None takes the optimiser's own.
         scheduler: makes a learning-rate scheduler of an optimiser, or None; told the run's `steps` if it takes them,
@@ -69,32 +70,32 @@ class Inpainting(Completer):
     def training_step(self, batch: InpaintingBatch, batch_idx: int) -> None:
         optimizers: Any = self.optimizers()
         inpainted = self.generator(batch.images, batch.masks)
-        judged = self.discriminator_step(optimizers[1].optimizer, batch, inpainted.completed.detach())
-        made = self.generator_step(optimizers[0], batch, inpainted)
+        discriminator_logs = self.discriminator_step(optimizers[1].optimizer, batch, inpainted.completed.detach())
+        generator_logs = self.generator_step(optimizers[0], batch, inpainted)
         self.average.update_parameters(self.generator)
         if self.make_scheduler is not None:
             schedulers: Any = self.lr_schedulers()
             for scheduler in schedulers:
                 scheduler.step()
-        logs = {f"train/{name}": value for name, value in (judged | made).items()}
+        logs = {f"train/{name}": value for name, value in (discriminator_logs | generator_logs).items()}
         self.log_dict(logs, batch_size=len(batch), prog_bar=True)
 
     def discriminator_step(self, optimizer: Optimizer, batch: InpaintingBatch, completed: Tensor) -> dict[str, Tensor]:
-        """One step on real and completed images (B, 3, H, W) in one batch; returns what to log."""
+        """Takes one step on real and completed images (B, 3, H, W) in one batch; returns scalars to log."""
         images, masks = torch.cat([batch.images, completed]), batch.masks.repeat(2, 1, 1, 1)
         real, fake = self.discriminator(images, masks).float().chunk(2)
         loss, logs = self.objective.discriminator(real, fake)
         return logs | {"D_grad_norm": self._descend(optimizer, self.discriminator, loss)}
 
     def generator_step(self, optimizer: Any, batch: InpaintingBatch, inpainted: Inpainted) -> dict[str, Tensor]:
-        """One step on what the generator made, under the discriminator as it now is; returns what to log."""
+        """Takes one step on what the generator made, under the discriminator as it now is; returns scalars to log."""
         with frozen(self.discriminator):
             scores = self.discriminator(inpainted.completed, batch.masks).float()
             loss, logs = self.objective.generator(inpainted, batch.images, scores)
             return logs | {"G_grad_norm": self._descend(optimizer, self.generator, loss)}
 
     def _descend(self, optimizer: Any, model: nn.Module, loss: Tensor) -> Tensor:
-        """Backward, clip, step; returns the norm of the gradient before it was clipped."""
+        """Goes backward, clips and steps; returns the norm of the gradient before it was clipped."""
         optimizer.zero_grad()
         self.manual_backward(loss)
         norm = nn.utils.clip_grad_norm_(model.parameters(), self.gradient_clip or float("inf"))
@@ -119,13 +120,13 @@ class Inpainting(Completer):
         ]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Everything that loading needs, as plain containers."""
+        """Adds all that loading needs, as plain containers."""
         checkpoint["config"] = self.config
 
 
 @contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
-    """Within this context a model judges, and nothing of it moves: neither weights nor spectral norms."""
+    """Keeps a model as it is within this context, while it judges: both weights and spectral norms."""
     training = model.training
     model.requires_grad_(False).eval()
     try:

@@ -10,9 +10,9 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def scheduled(make: Callable[..., Any], optimizer: Optimizer, steps: int | float) -> Any:
-    """The scheduler that `make` makes of an optimiser, told the run's `steps` if it takes them."""
-    told = {"steps": steps} if "steps" in inspect.signature(make).parameters else {}
-    return make(optimizer, **told)
+    """Makes a scheduler of an optimiser by `make`, which gets the run's `steps` if it takes them."""
+    length = {"steps": steps} if "steps" in inspect.signature(make).parameters else {}
+    return make(optimizer, **length)
 
 
 def cosine(
@@ -22,7 +22,7 @@ def cosine(
     first: int = 0,
     peaks: Sequence[tuple[float, float]] | None = None,
 ) -> LambdaLR:
-    """A linear rise over `warmup` optimiser steps, then half a wave of cosine to zero; once, or twice.
+    """Makes a schedule: a linear rise over `warmup` steps, then half a wave of cosine to zero; once, or twice.
 
     Args:
         optimizer: its groups' learning rates are the peaks.
@@ -38,10 +38,12 @@ def cosine(
 
 
 def _factor(steps: int, warmup: int, first: int, peaks: tuple[float, float]) -> Callable[[int], float]:
+    """Gives the function from an optimiser step to what one group's learning rate is multiplied by."""
+
     def factor(step: int) -> float:
-        begun = step >= first
-        at, length = (step - first, steps - first) if begun else (step, first)
-        rise = min(1.0, (at + 1) / max(1, warmup))
-        return peaks[begun] * rise * 0.5 * (1 + math.cos(math.pi * min(at / max(1, length), 1.0)))
+        in_main = step >= first
+        done, length = (step - first, steps - first) if in_main else (step, first)
+        rise = min(1.0, (done + 1) / max(1, warmup))
+        return peaks[in_main] * rise * 0.5 * (1 + math.cos(math.pi * min(done / max(1, length), 1.0)))
 
     return factor

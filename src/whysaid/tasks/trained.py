@@ -1,50 +1,62 @@
-"""What training any model on an encoder has in common: parameter groups, a schedule, a checkpoint."""
+"""What training any model on an encoder has in common: an objective, parameter groups, a schedule, a checkpoint."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from whysaid.data.vocabulary import Vocabulary
 from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.explainable import Explainable
+from whysaid.objectives.objective import Objective
 from whysaid.tasks.schedules import scheduled
 
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 
 
 class Trained(pl.LightningModule):
-    """An `Explainable` whose encoder is frozen, or tuned at a rate of its own; `learn` says how."""
+    """An `Explainable` under an objective, its encoder frozen or tuned at a rate of its own.
 
-    def learn(
+    A subclass that also evaluates names this class first among its bases, and this one's constructor calls the next.
+
+    Args:
+        model: the model; the subclass keeps it under a name of its own, which names its weights in checkpoints.
+        objective: gives the loss of a batch; None for a model that is only evaluated.
+        optimizer: makes an optimiser of parameter groups.
+        scheduler: makes a learning-rate scheduler of the optimiser, or None; told the run's `steps` if it takes them.
+        monitor: metric of a plateau scheduler.
+        tune_encoder: train the encoder too; otherwise it is frozen and stays in evaluation mode.
+        encoder_lr: the encoder's own learning rate.
+        config: the resolved configuration, plain containers, stored in every checkpoint.
+        evaluation: arguments of the next base class's constructor.
+
+    Attributes:
+        vocabulary: words that the model reads; the subclass sets it.
+    """
+
+    vocabulary: Vocabulary
+
+    def __init__(
         self,
         model: Explainable,
-        vocabulary: Vocabulary,
+        objective: Objective[Any, Any, Any] | None,
         optimizer: MakeOptimizer,
         scheduler: Callable[..., Any] | None,
         monitor: str,
         tune_encoder: bool,
         encoder_lr: float,
         config: dict[str, Any] | None,
-    ) -> None:
-        """To be called in the constructor of a subclass.
-
-        Args:
-            model: it stands among the module's attributes already.
-            vocabulary: of the words it reads.
-            optimizer: makes an optimiser of parameter groups.
-            scheduler: makes a learning-rate scheduler of the optimiser, or None; told the run's `steps` if it takes
-                them.
-            monitor: metric of a plateau scheduler.
-            tune_encoder: train the encoder too; otherwise it is frozen and stays in evaluation mode.
-            encoder_lr: the encoder's own learning rate.
-            config: the resolved configuration, plain containers, stored in every checkpoint.
-        """
+        **evaluation: Any,
+    ):
+        super().__init__(**evaluation)
         self._model = (model,)  # in a tuple, so that it is no submodule twice
-        self.vocabulary, self.make_optimizer, self.make_scheduler = vocabulary, optimizer, scheduler
+        self.objective = objective
+        if objective is not None:
+            objective.make_parameters(model)
+        self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.monitor, self.tune_encoder, self.encoder_lr = monitor, tune_encoder, encoder_lr
         self.config = config or {}
         # Lightning trains each module in the mode it finds it in, and calls `train` only after a validation
@@ -52,42 +64,50 @@ class Trained(pl.LightningModule):
 
     @property
     def encoder(self) -> Encoder:
-        """The model's."""
+        """The encoder of the model."""
         return self._model[0].encoder
 
+    def setup(self, stage: str) -> None:
+        """Prepares the objective, in each process."""
+        if stage == "fit" and self.objective is not None:
+            self.objective.prepare(self._model[0], self.trainer.datamodule)  # type: ignore[attr-defined]
+
     def train(self, mode: bool = True) -> "Trained":
-        """A frozen encoder stays in evaluation mode: its BatchNorm statistics do not move."""
+        """Sets the mode; a frozen encoder stays in evaluation mode, so that its BatchNorm statistics do not move."""
         super().train(mode)
         if not self.tune_encoder:
             self.encoder.eval()
         return self
 
-    def extra_parameters(self) -> Iterable[nn.Parameter]:
-        """Parameters to train that are not the model's."""
-        return ()
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        assert self.objective is not None, "a model that is only evaluated has no objective"
+        loss, logs = self.objective(self._model[0], batch, self.global_step)
+        self.log_dict({f"train/{name}": value for name, value in logs.items()}, batch_size=len(batch), prog_bar=True)
+        return loss
 
     def configure_optimizers(self) -> Any:
         (model,) = self._model
         encoder = list(model.encoder.parameters())
-        own = {id(parameter) for parameter in encoder}
-        others = [parameter for parameter in model.parameters() if id(parameter) not in own]
-        groups: list[dict[str, Any]] = [{"params": [*others, *self.extra_parameters()]}]
+        of_encoder = {id(parameter) for parameter in encoder}
+        others = [parameter for parameter in model.parameters() if id(parameter) not in of_encoder]
+        extra = () if self.objective is None else self.objective.parameters()
+        groups: list[dict[str, Any]] = [{"params": [*others, *extra]}]
         if encoder and self.tune_encoder:
             groups.append({"params": encoder, "lr": self.encoder_lr})
         optimizer = self.make_optimizer(groups)
         if self.make_scheduler is None:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": self._scheduler(optimizer)}
-
-    def _scheduler(self, optimizer: Optimizer) -> dict[str, Any]:
-        assert self.make_scheduler is not None
         scheduler = scheduled(self.make_scheduler, optimizer, self.trainer.estimated_stepping_batches)
+        return {"optimizer": optimizer, "lr_scheduler": self._when_to_step(scheduler)}
+
+    def _when_to_step(self, scheduler: Any) -> dict[str, Any]:
+        """A scheduler with what Lightning has to know of it: one that waits for a plateau steps at validations."""
         if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             return {"scheduler": scheduler, "interval": "epoch", "monitor": self.monitor, "strict": False}
         return {"scheduler": scheduler, "interval": "step"}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Everything that loading needs, as plain containers."""
+        """Adds all that loading needs, as plain containers."""
         checkpoint["vocabulary"] = self.vocabulary.words
         checkpoint["preprocessing"] = self.encoder.preprocessing.to_dict()
         checkpoint["config"] = self.config

@@ -1,7 +1,7 @@
 """Training and evaluation of a model that answers questions: the procedure, not the model."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,25 +11,19 @@ from whysaid.data.questions.answers import AnswerVocabulary
 from whysaid.data.vocabulary import Vocabulary
 from whysaid.metrics.vqa import GivenAnswer
 from whysaid.models.saaa import SAAA
+from whysaid.objectives.objective import QuestionObjective
 from whysaid.tasks.trained import MakeOptimizer, Trained
 
 
-class Objective(Protocol):
-    """What a model is trained for."""
-
-    def __call__(self, model: SAAA, batch: QuestionBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss () of a batch at an optimiser step, and scalars to log."""
-
-
 class Answering(Trained):
-    """A VQA model under an objective; steps of validation and test return `{"given": {question id: Given}}`.
+    """A VQA model under an objective; steps of validation and test return `{"answers": {question id: answer}}`.
 
     Args:
         model: the model.
         vocabulary: words of the questions.
         answers: its answers.
         objective: gives the loss of a batch; without one it cannot be trained.
-        optimizer, scheduler, monitor, tune_encoder, encoder_lr, config: as `Trained.learn` takes them.
+        optimizer, scheduler, monitor, tune_encoder, encoder_lr, config: as `Trained` takes them.
         ranked: how many of the likeliest answers are kept.
     """
 
@@ -38,7 +32,7 @@ class Answering(Trained):
         model: SAAA,
         vocabulary: Vocabulary,
         answers: AnswerVocabulary,
-        objective: Objective | None = None,
+        objective: QuestionObjective | None = None,
         optimizer: MakeOptimizer = torch.optim.Adam,
         scheduler: Callable[..., Any] | None = None,
         monitor: str = "val/vqa_accuracy",
@@ -47,24 +41,17 @@ class Answering(Trained):
         config: dict[str, Any] | None = None,
         ranked: int = 5,
     ):
-        super().__init__()
-        self.model, self.answers, self.objective, self.ranked = model, answers, objective, ranked
-        self.learn(model, vocabulary, optimizer, scheduler, monitor, tune_encoder, encoder_lr, config)
-
-    def training_step(self, batch: QuestionBatch, batch_idx: int) -> Tensor:
-        assert self.objective is not None, "a model that is only evaluated has no objective"
-        loss, logs = self.objective(self.model, batch, self.global_step)
-        self.log_dict({f"train/{name}": value for name, value in logs.items()}, batch_size=len(batch), prog_bar=True)
-        return loss
+        super().__init__(model, objective, optimizer, scheduler, monitor, tune_encoder, encoder_lr, config)
+        self.model, self.vocabulary, self.answers, self.ranked = model, vocabulary, answers, ranked
 
     def validation_step(self, batch: QuestionBatch, batch_idx: int) -> dict[str, Any]:
-        return {"given": self.answer(batch)}
+        return {"answers": self.answer(batch)}
 
     def test_step(self, batch: QuestionBatch, batch_idx: int) -> dict[str, Any]:
-        return {"given": self.answer(batch)}
+        return {"answers": self.answer(batch)}
 
     def answer(self, batch: QuestionBatch) -> dict[int, GivenAnswer]:
-        """Question id → what the model, in the mode it is in, answers."""
+        """Answers the questions of a batch, in the mode the model is in: question id → answer."""
         logits = self.model(batch.questions.flatten(0, 1), self.model.features(batch)).float()
         p, best = logits.softmax(1).topk(min(self.ranked, len(self.answers)))
         choices: list[int | None] = [None] * len(logits)
@@ -82,10 +69,10 @@ class Answering(Trained):
 
 
 def best_choice(logits: Tensor, choices: Tensor) -> list[int | None]:
-    """Positions (N) of the likeliest of the choices (N, C) under logits (N, V); None where all are −1, so unknown."""
+    """Gives positions (N) of the likeliest of choices (N, C) under logits (N, V); None where all are −1, so unknown."""
     known = choices >= 0
     scores = logits.gather(1, choices.clamp(min=0)).masked_fill(~known, float("-inf"))
     return [
-        at if any_known else None
-        for at, any_known in zip(scores.argmax(1).tolist(), known.any(1).tolist(), strict=True)
+        position if any_known else None
+        for position, any_known in zip(scores.argmax(1).tolist(), known.any(1).tolist(), strict=True)
     ]

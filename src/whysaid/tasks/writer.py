@@ -40,7 +40,7 @@ class Writer(pl.LightningModule):
         return {"captions": self.caption(batch)}
 
     def caption(self, batch: CaptionBatch) -> dict[int, str]:
-        """Image id → the best caption that `decoding` finds."""
+        """Writes the best caption that `decoding` finds of each image: image id → caption."""
         decoded = self.decoding(self.captioner, self.captioner.features(batch))
         best = decoded.tokens[:, 0].tolist()
         captions = (" ".join(self.vocabulary.decode(tokens)) for tokens in best)

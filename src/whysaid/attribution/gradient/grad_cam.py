@@ -6,10 +6,11 @@ over the embedding.
 
 from torch import Tensor
 
-from whysaid.attribution.explanation import Explanation
 from whysaid.attribution.gradient.relus import ReLURule
-from whysaid.attribution.gradient.shared_passes import SharedPasses, SharedPassMethod
+from whysaid.attribution.gradient.shared_pass_method import SharedPassMethod
+from whysaid.attribution.gradient.shared_passes import SharedPasses
 from whysaid.attribution.grid import on_pixels
+from whysaid.attribution.method import Explanation
 from whysaid.models.attention import masked_mean
 
 
@@ -19,7 +20,8 @@ class GradCam(SharedPassMethod):
     Args:
         chunk: words explained at once, which caps the memory.
 
-    Raises UserError: there are images, but regions have no grid.
+    Raises:
+        UserError: there are images, but regions have no grid.
     """
 
     signed = False
@@ -39,7 +41,8 @@ class GuidedGradCam(GradCam):
         chunk: words explained at once, which caps the memory.
         dtype: see `SharedPassMethod`.
 
-    Raises UserError: there are no images, or regions have no grid, or the encoder has no ReLU.
+    Raises:
+        UserError: there are no images, or regions have no grid, or the encoder has no ReLU.
     """
 
     signed = True
@@ -51,14 +54,14 @@ class GuidedGradCam(GradCam):
     def explain(self, passes: SharedPasses) -> Explanation:
         words, regions = passes.gradients
         cam, guided = class_activation(passes), passes.pixels(ReLURule.GUIDED)
-        drawn = on_pixels(cam, passes)
-        assert drawn is not None
-        return Explanation(guided * drawn, cam * regions.sum(-1), words.sum(-1), passes.zero_residual)
+        cam_on_pixels = on_pixels(cam, passes)
+        assert cam_on_pixels is not None
+        return Explanation(guided * cam_on_pixels, cam * regions.sum(-1), words.sum(-1), passes.zero_residual)
 
 
 def class_activation(passes: SharedPasses) -> Tensor:
-    """(B, T, R), ≥ 0; 0 on masked regions."""
-    gradients, mask = passes.gradients.regions, passes.seen.mask
+    """Gives Σ_d w_d a_d held above 0, (B, T, R); 0 on masked regions."""
+    gradients, mask = passes.gradients.regions, passes.encoder_pass.mask
     repeated = None if mask is None else mask.repeat_interleave(gradients.shape[1], 0)
     weights = masked_mean(gradients.flatten(0, 1), repeated).unflatten(0, gradients.shape[:2])
     cam = (weights @ passes.regions.transpose(1, 2)).clamp(min=0)

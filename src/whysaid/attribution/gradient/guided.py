@@ -4,15 +4,17 @@ B images, S input tokens, T explained words, R regions. Regions and words lie be
 gradient itself, summed over features or embedding.
 """
 
-from whysaid.attribution.explanation import Explanation
 from whysaid.attribution.gradient.relus import ReLURule
-from whysaid.attribution.gradient.shared_passes import PixelGradientMethod, SharedPasses
+from whysaid.attribution.gradient.shared_pass_method import PixelGradientMethod
+from whysaid.attribution.gradient.shared_passes import SharedPasses
+from whysaid.attribution.method import Explanation
 
 
 class DeconvNet(PixelGradientMethod):
     """Negative gradients are dropped at each ReLU, whatever its input was (Zeiler & Fergus 2014).
 
-    Raises UserError: there are no images, or the encoder has no ReLU.
+    Raises:
+        UserError: there are no images, or the encoder has no ReLU.
     """
 
     rule = ReLURule.DECONV

@@ -1,11 +1,12 @@
 """Explanations by the gradient itself, of the encoder's ReLUs as they are.
 
-B images, S input tokens, T explained words, R regions, D encoder features, E embedding. What is known of each number of
-a word or a region is summed over E or D.
+B images, S input tokens, T explained words, R regions, D encoder features, E embedding. Relevance of single numbers
+of a word or a region is summed over E or D.
 """
 
-from whysaid.attribution.explanation import Explanation
-from whysaid.attribution.gradient.shared_passes import PixelGradientMethod, SharedPasses
+from whysaid.attribution.gradient.shared_pass_method import PixelGradientMethod
+from whysaid.attribution.gradient.shared_passes import SharedPasses
+from whysaid.attribution.method import Explanation
 
 
 class Saliency(PixelGradientMethod):

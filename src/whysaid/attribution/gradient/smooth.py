@@ -6,8 +6,9 @@ B images, n draws, k draws at once, S input tokens, T explained words, R regions
 import torch
 from torch import Tensor
 
-from whysaid.attribution.explanation import Explanation
-from whysaid.attribution.gradient.shared_passes import Inputs, SharedPasses, SharedPassMethod, split_copies
+from whysaid.attribution.gradient.shared_pass_method import SharedPassMethod
+from whysaid.attribution.gradient.shared_passes import Inputs, SharedPasses, split_copies
+from whysaid.attribution.method import Explanation
 from whysaid.errors import UserError
 
 
@@ -23,7 +24,8 @@ class SmoothGrad(SharedPassMethod):
         seed: of the draws.
         chunk: words explained at once, or draws where there are fewer words, which caps the memory.
 
-    Raises UserError: draws < 1 or noise < 0.
+    Raises:
+        UserError: draws < 1 or noise < 0.
     """
 
     def __init__(self, draws: int = 50, noise: float = 0.15, seed: int = 0, chunk: int = 4):
@@ -34,8 +36,8 @@ class SmoothGrad(SharedPassMethod):
     def explain(self, passes: SharedPasses) -> Explanation:
         inputs, generator = passes.inputs, torch.Generator().manual_seed(self.seed)
         words = regions = pixels = inputs.sight.new_zeros(())
-        for some in torch.arange(self.draws).split(passes.at_once):
-            near, k = passes.with_inputs(self._near(inputs, len(some), generator)), len(some)
+        for chunk in torch.arange(self.draws).split(passes.at_once):
+            near, k = passes.with_inputs(self._near(inputs, len(chunk), generator)), len(chunk)
             words = words + split_copies(near.gradients.words.sum(-1), k).sum(1) / self.draws
             regions = regions + split_copies(near.gradients.regions.sum(-1), k).sum(1) / self.draws
             if inputs.images is not None:
@@ -43,15 +45,15 @@ class SmoothGrad(SharedPassMethod):
         return Explanation(None if inputs.images is None else pixels, regions, words, passes.zero_residual)
 
     def _near(self, inputs: Inputs, number: int, generator: torch.Generator) -> Inputs:
-        """So many copies of the inputs with the next draws, which do not depend on how many are taken at once."""
+        """Makes copies of the inputs with the next draws, which do not depend on how many are taken at once."""
         parts = inputs.sight, inputs.embedded
         drawn = [[torch.randn(part.shape[1:], generator=generator) for part in parts] for _ in range(number)]
         noise = [torch.stack(draws) for draws in zip(*drawn, strict=True)]
         axes = (-1,) if inputs.images is None else (-3, -2, -1), (-1,)
-        moved = [self._moved(part, *given) for part, given in zip(parts, zip(noise, axes, strict=True), strict=True)]
-        return inputs.copies(*moved)
+        sight, embedded = (self._moved(*moved) for moved in zip(parts, noise, axes, strict=True))
+        return inputs.copies(sight, embedded)
 
     def _moved(self, x: Tensor, noise: Tensor, axes: tuple[int, ...]) -> Tensor:
-        """x (B, …), noise (k, …) and the axes that have a range of their own → (B, k, …)."""
+        """Adds noise (k, …) to x (B, …), in shares of its range over `axes`: (B, k, …)."""
         deviation = self.noise * (x.amax(axes, keepdim=True) - x.amin(axes, keepdim=True))
         return x.unsqueeze(1) + deviation.unsqueeze(1) * noise.to(x)

@@ -1,6 +1,6 @@
-"""Attention as an explanation: where the captioner looked as it wrote each word.
+"""Attention as an explanation: where a captioner looked as it wrote each word.
 
-T words, h × w cells of the encoder's grid.
+B images, T explained words, S input tokens, R regions, h × w cells of the encoder's grid.
 """
 
 from typing import NamedTuple
@@ -8,14 +8,46 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from whysaid.attribution.gradient.shared_pass_method import SharedPassMethod
+from whysaid.attribution.gradient.shared_passes import SharedPasses
+from whysaid.attribution.grid import on_pixels
+from whysaid.attribution.method import Explanation
 from whysaid.data.batch import CaptionBatch
 from whysaid.data.vocabulary import PAD, Vocabulary
 from whysaid.models.captioner import Captioner
 
 
+class Attention(SharedPassMethod):
+    """The weight of each region, (1 − β)α where there is a sentinel; it says nothing of words, which are all 0."""
+
+    signed = False
+
+    def explain(self, passes: SharedPasses) -> Explanation:
+        return of_image_alone(passes, passes.attention, on_pixels(passes.attention, passes))
+
+
+def of_image_alone(passes: SharedPasses, regions: Tensor, pixels: Tensor | None) -> Explanation:
+    """Makes the explanation by a method that says nothing of words and claims no sum.
+
+    Args:
+        passes: of the model.
+        regions: (B, T, R).
+        pixels: (B, T, C, H, W), or None where there are no images.
+    """
+    words = regions.new_zeros(*regions.shape[:2], passes.inputs.embedded.shape[1])
+    return Explanation(pixels, regions, words, passes.zero_residual)
+
+
 class Attended(NamedTuple):
-    """A caption's words, attention (T, h, w) of each, and the sentinel β (T,) where the captioner has one."""
+    """The attention with which one caption was written.
+
+    Attributes:
+        words: T words.
+        maps: (T, h, w) attention of each.
+        sentinel: T values of β, or None where the captioner has no sentinel.
+    """
 
     words: list[str]
     maps: NDArray[np.floating]
@@ -26,7 +58,7 @@ class Attended(NamedTuple):
 def attend(
     captioner: Captioner, batch: CaptionBatch, captions: list[list[str]], vocabulary: Vocabulary
 ) -> list[Attended]:
-    """The attention with which a captioner, in the mode it is in, writes one given caption of each image.
+    """Reads off the attention with which a captioner, in the mode it is in, writes a given caption of each image.
 
     Args:
         captioner: its encoder has a grid.

@@ -13,7 +13,7 @@ from whysaid.models.saaa import SAAA
 
 @torch.no_grad()
 def glimpse_maps(model: SAAA, batch: QuestionBatch) -> NDArray[np.floating]:
-    """The glimpses (B, K, G, h, w) of a model, in the mode it is in, at all questions of a batch; each sums to 1."""
+    """Gives the glimpses (B, K, G, h, w) of a model, in the mode it is in, at all questions; each sums to 1."""
     assert model.encoder.grid is not None
     questions = batch.questions.flatten(0, 1)
     glimpses = model.look(model.embed(questions), model.features(batch)).glimpses.float().cpu()

@@ -1,6 +1,6 @@
 """A linear layer at work on one input, and how relevance goes through it.
 
-Between layers the gradient g stands for relevance: R = x ⊙ g of any tensor x. So all that is told nothing (sums of
+Between layers the gradient g stands for relevance: R = x ⊙ g of any tensor x. So all that has no rule (sums of
 branches, padding, pooling, up-sampling, concatenation, ReLU) shares relevance rightly by itself.
 """
 
@@ -19,8 +19,11 @@ from whysaid.models.relevance import stabilised
 
 
 def product_dtype(name: str | None) -> torch.dtype | None:
-    """The dtype of products of float32 tensors that go back: `bfloat16`, or None for `float32` and None. UserError for
-    another name."""
+    """Gives the dtype of products of float32 tensors that go back: bfloat16, or None for `float32` and None.
+
+    Raises:
+        UserError: another name.
+    """
     if name not in (None, "float32", "bfloat16"):
         raise UserError(f"products are float32 or bfloat16, not {name}")
     return torch.bfloat16 if name == "bfloat16" else None
@@ -30,11 +33,11 @@ class LinearMap(Protocol):
     """x ↦ W x + b and its transpose, for any W."""
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """W x + b."""
+        """Computes W x + b."""
         ...
 
     def transpose(self, y: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
-        """Wᵀ y in the shape of x."""
+        """Computes Wᵀ y in the shape of x."""
         ...
 
 
@@ -49,18 +52,23 @@ class Product(LinearMap):
 
 
 class Convolution(NamedTuple):
-    """A two-dimensional convolution: x (B, C, H, W), W (K, C / groups, h, w)."""
+    """A two-dimensional convolution: x (B, C, H, W), W (K, C / groups, h, w).
+
+    Padding is in pixels, or torch's name for it (`same`, `valid`), which has a forward only.
+    """
 
     stride: tuple[int, ...] | int
-    padding: tuple[int, ...] | int
+    padding: tuple[int, ...] | int | str
     dilation: tuple[int, ...] | int
     groups: int
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return F.conv2d(x, weight, bias, *self)
+        convolved: Tensor = F.conv2d(x, weight, bias, *self)  # type: ignore[arg-type]
+        return convolved
 
     def transpose(self, y: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
-        """As the transposed convolution that it is: autograd's own way is a third slower at 224 px."""
+        """Computes Wᵀ y by a transposed convolution: autograd's own way is a third slower at 224 px."""
+        assert not isinstance(self.padding, str), "padding by name is counted in no pixels"
         stride, padding, dilation = pair(self.stride), pair(self.padding), pair(self.dilation)
         if (*weight.shape[2:], *stride, *padding) == (1, 1, 1, 1, 0, 0) and self.groups == 1:
             return (y.movedim(1, -1) @ weight.flatten(1)).movedim(-1, 1)  # torch's own is slow on one thread
@@ -74,7 +82,7 @@ class Convolution(NamedTuple):
 
 
 def pair(size: tuple[int, ...] | int) -> tuple[int, int]:
-    """A size of both dimensions, as torch allows it to be given."""
+    """Gives height and width of a size that torch takes as one number or as two."""
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
@@ -90,7 +98,7 @@ class Layer:
         source: x, in its graph.
         weight, bias: W and b; of a convolution before BatchNorm, the folded ones.
         y: W x + b, outside of any graph.
-        output: what an activation right behind made of y, under the identity rule; without one, y.
+        output: the output of an activation right behind, under the identity rule; without one, y.
         dtype: of the products that share relevance, whose sums are in that of x; None: the same.
     """
 
@@ -106,12 +114,11 @@ class Layer:
     dtype: torch.dtype | None = None
 
     def run(self) -> Tensor:
-        """The output, as a node of x's graph whose gradient follows the rule."""
-        output: Tensor = Propagate.apply(self.source, self.output, self.propagate)
-        return output
+        """Gives the output, as a node of x's graph whose gradient follows the rule."""
+        return propagated(self.source, self.output, self.propagate)
 
     def propagate(self, gradient: Tensor) -> Tensor:
-        """The factor of the output's relevance → the factor of x's, or, in a first layer, its relevance."""
+        """Takes the factor of the output's relevance → the factor of x's or, in a first layer, the relevance of x."""
         parts = []
         for ratio, terms in self._shares:
             shared = (gradient * ratio).to(self.dtype)
@@ -122,12 +129,12 @@ class Layer:
 
     @property
     def finite(self) -> bool:
-        """Whether all output / z are, so that relevance can pass."""
+        """Whether all output / z are finite, so that relevance can pass."""
         return all(bool(ratio.isfinite().all()) for ratio, _ in self._shares)
 
     @cached_property
     def _shares(self) -> list[tuple[Tensor, list[tuple[Tensor | None, Tensor]]]]:
-        """Of each share: fraction · output / z, and factor (None: 1) and weight of each term that is not all 0."""
+        """For each share: fraction · output / z, and factor (None: 1) and weight of each term that is not all 0."""
         source = self.source.detach()
         positive_source = bool(source.amin() >= 0)  # behind a ReLU: x⁺ is x itself, and x⁻ is nothing
         shares = []
@@ -146,7 +153,7 @@ class Layer:
         return shares
 
     def _ratio(self, share: Share, terms: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """fraction · output / z, where the share applies. In place where it can be: memory is what this costs."""
+        """Gives fraction · output / z, where the share applies; in place if it can be, since this costs memory."""
         if share is PLAIN:
             z = stabilised(self.y, self.rule.epsilon)
         else:
@@ -158,7 +165,7 @@ class Layer:
         return ratio if share.where is None else ratio.mul_(share.where(self.y))
 
     def _sum(self, share: Share, terms: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """z of a share."""
+        """Gives z of a share."""
         bias = None if share.bias is None or self.bias is None else share.bias(self.bias)
         (part, weight), *others = terms
         total = self._product(part, weight, bias)
@@ -171,7 +178,7 @@ class Layer:
         return product.to(part.dtype)
 
     def _factor(self, part: Tensor) -> Tensor | None:
-        """What Wᵀ(…) is multiplied by: x_k itself in a first layer, elsewhere x_k / x, which is 1 or 0."""
+        """Gives what Wᵀ(…) is multiplied by: x_k itself in a first layer, elsewhere x_k / x, which is 1 or 0."""
         source = self.source.detach()
         if self.first:
             return part
@@ -189,13 +196,13 @@ class MaxPool:
         self.output, self.winners = F.max_pool2d(x, kernel, return_indices=True)
 
     def propagate(self, gradient: Tensor) -> Tensor:
-        """The gradient at each window's first largest entry, 0 elsewhere."""
+        """Gives the gradient to each window's first largest entry, and 0 to all others."""
         windows = gradient.movedim(-3, -1)[..., :, None, :, None, :] * self._mask
         return windows.flatten(-5, -4).flatten(-3, -2).movedim(-1, -3)
 
     @cached_property
     def _mask(self) -> Tensor:
-        """(B, H / h, h, W / w, w, C), True at the winners; channels last, as all layers work fastest."""
+        """Marks the winners, (B, H / h, h, W / w, w, C); channels last, since layers work fastest so."""
         places = torch.arange(self.shape.numel(), device=self.winners.device).view(self.shape)
         windows = places.unflatten(1, (-1, self.kernel[1])).unflatten(0, (-1, self.kernel[0]))
         winners = self.winners.movedim(1, -1).contiguous()
@@ -213,3 +220,9 @@ class Propagate(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         return ctx.propagate(gradients[0]), None, None
+
+
+def propagated(x: Tensor, y: Tensor, propagate: Callable[[Tensor], Tensor]) -> Tensor:
+    """Makes y a node of x's graph, whose gradient goes to x through `propagate`."""
+    output: Tensor = Propagate.apply(x, y, propagate)
+    return output

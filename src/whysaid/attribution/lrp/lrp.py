@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from whysaid.attribution.backward import batched_gradient, in_chunks
-from whysaid.attribution.broken import broken_decoder_layer
-from whysaid.attribution.context import explaining
-from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.explaining import explaining
 from whysaid.attribution.lrp.composite import Composite, Rules
 from whysaid.attribution.lrp.products import check_products
+from whysaid.attribution.method import Explanation
+from whysaid.attribution.non_finite import non_finite_decoder_layer
 from whysaid.attribution.targets import Targets
 from whysaid.data.batch import Pictured
 from whysaid.errors import UserError
@@ -26,9 +26,15 @@ from whysaid.models.relevance import lrp
 class Trace:
     """One forward under rules: what the backward starts from and what it goes to.
 
-    outputs: (B, T, H) before the vocabulary. seeds: (B, T, H) gradient of the explained scores. scores: (B, T).
-    embedded: (B, S, E). regions: (B, R, D). mask: (B, R) of these, or None. images: (B, C, H, W), or None.
-    rules: of the encoder, or None.
+    Attributes:
+        outputs: (B, T, H) before the vocabulary layer.
+        seeds: (B, T, H), gradients of the explained scores by these.
+        scores: (B, T).
+        embedded: (B, S, E), a leaf.
+        regions: (B, R, D), a leaf or in the graph of the images.
+        mask: (B, R) of these, or None.
+        images: (B, C, H, W), a leaf, or None.
+        rules: of the encoder, or None without images.
     """
 
     outputs: Tensor
@@ -48,6 +54,9 @@ class LRP:
         composite: the rules of the encoder.
         epsilon: of the captioner's linear maps, sums and LSTM, in logits; paper: 0.01.
         chunk: words explained at once, which caps the memory; halved by itself where a GPU's is not enough.
+
+    Raises:
+        UserError: chunk < 1 or epsilon < 0.
     """
 
     def __init__(self, composite: Composite, epsilon: float = 0.01, chunk: int = 4):
@@ -56,15 +65,11 @@ class LRP:
         self.composite, self.epsilon, self.chunk = composite, epsilon, chunk
 
     def attribute(self, model: Explainable, batch: Pictured | Tensor, targets: Targets) -> Explanation:
-        """Explains the words of one caption per image.
+        """Explains the words of one caption per image, as `Method.attribute` says.
 
-        Args:
-            model: a captioner, or any other; left as it was found.
-            batch: images (B, C, H, W) as the encoder's preprocessing makes them, or a batch with images or regions.
-            targets: the captions and which of their words.
-
-        Raises UserError: captions do not match the images, LRP does not apply to captioner or encoder, relevance is not
-        finite (with the layer's name), or memory does not suffice for one word at a time.
+        Raises:
+            UserError: captions do not match the images, LRP does not apply to captioner or encoder, relevance is not
+                finite (with the layer's name), or memory does not suffice for one word at a time.
         """
         device = model.embedding.weight.device
         with explaining(model, device):
@@ -96,7 +101,15 @@ class LRP:
     def encode(
         self, model: Explainable, batch: Pictured | Tensor
     ) -> tuple[Tensor | None, Tensor, Tensor | None, Rules | None]:
-        """Images as a leaf, or None; regions as a node of their graph, or as a leaf; the mask of the regions; rules."""
+        """Runs the encoder under the rules, where the batch holds images.
+
+        Returns:
+            Images as a leaf, or None; regions as a node of their graph, or as a leaf; the mask of the regions, or None;
+            the rules at work, or None.
+
+        Raises:
+            UserError: the encoder has no layer that a rule acts on.
+        """
         weight = model.embedding.weight
         images = batch if isinstance(batch, Tensor) else batch.images
         if images is not None:
@@ -114,15 +127,15 @@ class LRP:
 
 
 def _backward(trace: Trace, chunk: int) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Relevance of words (B, T, S), regions (B, T, R) and pixels (B, T, C, H, W), `chunk` words at a time."""
+    """Gives relevance of words (B, T, S), regions (B, T, R) and pixels (B, T, C, H, W), `chunk` words at a time."""
     number = trace.outputs.shape[1]
-    words, regions, *pixels = in_chunks(number, chunk, lambda some: _relevance(trace, some))
+    words, regions, *pixels = in_chunks(number, chunk, lambda chosen: _relevance(trace, chosen))
     return words.transpose(0, 1), regions.transpose(0, 1), pixels[0].transpose(0, 1) if pixels else None
 
 
-def _relevance(trace: Trace, some: slice) -> tuple[Tensor, ...]:
-    """The same for some words by one batched backward, words first."""
-    alone = torch.eye(trace.seeds.shape[1]).to(trace.seeds)[some]  # (n, T)
+def _relevance(trace: Trace, chosen: slice) -> tuple[Tensor, ...]:
+    """Gives the same for n chosen words by one batched backward: (n, B, S), (n, B, R), (n, B, C, H, W)."""
+    alone = torch.eye(trace.seeds.shape[1]).to(trace.seeds)[chosen]  # (n, T)
     leaves = [trace.embedded, trace.regions, *([] if trace.images is None else [trace.images])]
     seeds = alone[:, None, :, None] * trace.seeds
     words, regions, *pixels = batched_gradient(trace.outputs, leaves, seeds)
@@ -130,10 +143,10 @@ def _relevance(trace: Trace, some: slice) -> tuple[Tensor, ...]:
 
 
 def _culprit(model: Explainable, trace: Trace) -> str:
-    """The layer in which the first number that is not finite came up: in the forward, or else in the backward."""
+    """Names the layer in which the first number came up that is not finite: in the forward, or in the backward."""
     layers = trace.rules.layers if trace.rules else []
     forward = [layer.name for layer in layers if not layer.y.isfinite().all()]
     backward = [layer.name for layer in reversed(layers) if not layer.finite]
     if not forward and not trace.scores.isfinite().all():
-        return broken_decoder_layer(model, trace.embedded.detach(), trace.regions.detach(), trace.mask)
+        return non_finite_decoder_layer(model, trace.embedded.detach(), trace.regions.detach(), trace.mask)
     return (forward or backward or ["the captioner"])[0]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional as F
 
-from whysaid.attribution.lrp.layers import MaxPool, Propagate, pair
+from whysaid.attribution.lrp.layers import MaxPool, pair, propagated
 
 
 def max_pool(
@@ -19,10 +19,9 @@ def max_pool(
 ) -> Tensor:
     """`F.max_pool2d`, with a backward of its own where windows lie side by side and fill x (B, C, H, W)."""
     size = pair(kernel_size)
-    apart = pair(stride or kernel_size) == size and not (x.shape[-2] % size[0] or x.shape[-1] % size[1])
-    if not apart or (pair(padding), pair(dilation)) != ((0, 0), (1, 1)) or return_indices:
+    side_by_side = pair(stride or kernel_size) == size and not (x.shape[-2] % size[0] or x.shape[-1] % size[1])
+    if not side_by_side or (pair(padding), pair(dilation)) != ((0, 0), (1, 1)) or return_indices:
         pooled: Callable[..., Tensor] = F.max_pool2d
         return pooled(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
     pool = MaxPool(x.detach(), size)
-    output: Tensor = Propagate.apply(x, pool.output, pool.propagate)
-    return output
+    return propagated(x, pool.output, pool.propagate)

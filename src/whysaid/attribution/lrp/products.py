@@ -11,9 +11,12 @@ _PRODUCTS = ("MulBackward", "DivBackward", "BmmBackward", "MmBackward", "AddmmBa
 
 
 def check_products(output: Tensor, leaves: Sequence[Tensor]) -> None:
-    """Raises UserError where `output` depends on the leaves through a product of two parts that both depend on them.
+    """Looks for products of two parts that both depend on the leaves, on the way from these to `output`.
 
-    gradient × input would give each factor all the relevance of the product, so one must be marked a `gate`.
+    Gradient × input would give each factor all the relevance of the product, so one must be marked a `gate`.
+
+    Raises:
+        UserError: there is such a product.
     """
     live = {get_gradient_edge(leaf).node for leaf in leaves}
     for node in _inputs_first(get_gradient_edge(output).node, live):
@@ -28,15 +31,15 @@ def check_products(output: Tensor, leaves: Sequence[Tensor]) -> None:
 
 
 def _inputs_first(root: Node, ends: set[Node]) -> list[Node]:
-    """The nodes from `root` down to `ends`, without these, each after all nodes it takes its input from."""
+    """Lists the nodes from `root` down to `ends`, without these, each after all nodes it takes its input from."""
     order: list[Node] = []
-    seen, stack = set(ends), [(root, False)]
+    visited, stack = set(ends), [(root, False)]
     while stack:
         node, done = stack.pop()
         if done:
             order.append(node)
-        elif node not in seen:
-            seen.add(node)
+        elif node not in visited:
+            visited.add(node)
             stack.append((node, True))
             stack += [(before, False) for before, _ in node.next_functions if before is not None]
     return order

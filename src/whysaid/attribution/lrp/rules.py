@@ -21,17 +21,17 @@ Modifier = Callable[[Tensor], Tensor]
 
 
 def same(x: Tensor) -> Tensor:
-    """x."""
+    """Leaves x as it is."""
     return x
 
 
 def positive(x: Tensor) -> Tensor:
-    """x⁺ = max(x, 0)."""
+    """Gives x⁺ = max(x, 0)."""
     return x.clamp(min=0)
 
 
 def negative(x: Tensor) -> Tensor:
-    """x⁻ = min(x, 0)."""
+    """Gives x⁻ = min(x, 0)."""
     return x.clamp(max=0)
 
 
@@ -39,9 +39,10 @@ def negative(x: Tensor) -> Tensor:
 class Term:
     """One product of a modified input with a modified weight.
 
-    input: x → x_k, entrywise either x or 0, unless `replaces`.
-    weight: W → W_k.
-    replaces: x_k is something else than x; relevance is then no multiple of x, and only a first layer can take it.
+    Attributes:
+        input: x → x_k, entrywise either x or 0, unless `replaces`.
+        weight: W → W_k.
+        replaces: x_k is something else than x; relevance is then no multiple of x, and only a first layer can take it.
     """
 
     input: Modifier = same
@@ -53,8 +54,11 @@ class Term:
 class Share:
     """A fraction of the relevance, shared in proportion to the terms.
 
-    bias: b → its part of z, which keeps its share of the relevance; None leaves it out.
-    where: y → 1 for outputs that share so and 0 for others; None is all.
+    Attributes:
+        terms: the products.
+        fraction: of the relevance.
+        bias: b → its part of z, which keeps its share of the relevance; None leaves it out.
+        where: y → 1 for outputs that share so and 0 for others; None is all.
     """
 
     terms: tuple[Term, ...]
@@ -69,14 +73,19 @@ PLAIN = Share((Term(),), bias=same)
 
 @dataclass(frozen=True)
 class Rule:
-    """shares: how relevance is divided. epsilon: keeps each z away from 0, in the units of the layer's output."""
+    """How a layer's relevance is divided among its inputs.
+
+    Attributes:
+        shares: the parts.
+        epsilon: keeps each z away from 0, in the units of the layer's output.
+    """
 
     shares: tuple[Share, ...]
     epsilon: float = 1e-9
 
     @property
     def first_only(self) -> bool:
-        """Whether it needs a layer that reads the pixels themselves."""
+        """Whether the rule needs a layer that reads the pixels themselves."""
         return any(term.replaces for share in self.shares for term in share.terms)
 
 
@@ -91,7 +100,9 @@ def alpha_beta(alpha: float = 1.0, beta: float = 0.0, epsilon: float = 1e-9) -> 
     x⁺W⁺ + x⁻W⁻ speaks for, x⁺W⁻ + x⁻W⁺ against, so that inputs may have any sign. α1β0 is also called z⁺. Relevance of
     an output that nothing but a bias speaks for has nowhere to go and is lost: 9 inputs of a depthwise convolution may
     well all speak against it.
-    Raises UserError: α − β is not 1, and relevance would not be conserved.
+
+    Raises:
+        UserError: α − β is not 1, and relevance would not be conserved.
     """
     if abs(alpha - beta - 1) > 1e-9 or beta < 0:
         raise UserError(f"the αβ-rule conserves relevance for α − β = 1 and β ≥ 0, not for α = {alpha} and β = {beta}")
@@ -101,7 +112,7 @@ def alpha_beta(alpha: float = 1.0, beta: float = 0.0, epsilon: float = 1e-9) -> 
 
 
 def gamma(gamma: float = 0.25, epsilon: float = 1e-9) -> Rule:
-    """What agrees with the sign of y counts 1 + γ times (Montavon et al. 2019, for inputs and outputs of any sign)."""
+    """Counts what agrees with the sign of y 1 + γ times (Montavon et al. 2019, for inputs and outputs of any sign)."""
     up, down = partial(_favour, positive, gamma), partial(_favour, negative, gamma)
     above = Share((Term(positive, up), Term(negative, down)), bias=up, where=_above)
     below = Share((Term(positive, down), Term(negative, up)), bias=down, where=_below)
@@ -139,7 +150,7 @@ def _below(y: Tensor) -> Tensor:
 
 
 def _minus(bound: Sequence[float], x: Tensor) -> Tensor:
-    """−bound of each channel, in the shape of images x (B, C, H, W)."""
+    """Gives −bound of each channel, in the shape of images x (B, C, H, W)."""
     if x.ndim != 4 or x.shape[1] != len(bound):
         raise UserError(
             "z^B needs an encoder whose first layer is a convolution of the pixels: choose another first rule"

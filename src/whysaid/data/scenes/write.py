@@ -81,12 +81,12 @@ def build_scenes(
         total = sum(counts.values())
         if workers is None:
             workers = min(len(os.sched_getaffinity(0)), 1 + total // SCENES_PER_WORKER)
-        log.info("drawing %d scenes into %s", total, root)
+        log.info("drawing %d scenes into %s", total, root, extra={"progress": True})
         with tqdm(total=total, desc="drawing scenes", unit="scene", disable=None) as progress:
             for split, count in counts.items():
                 _build_split(root, split, count, seed, size, workers, progress)
         _write_json(root / "scenes.json", {**parameters, "complete": True})
-        log.info("the scenes are drawn")
+        log.info("drew %d scenes", total, extra={"progress": True})
 
 
 def _checked(counts: dict[str, int]) -> dict[str, int]:

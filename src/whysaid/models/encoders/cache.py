@@ -74,15 +74,18 @@ def cache_features(
     with FileLock(Path(folder) / "lock"), FeatureWriter(folder, encoder_fingerprint(encoder), shape) as writer:
         paths = [(image_id, path) for image_id, path in image_paths.items() if image_id not in writer]
         if paths:
-            log.info("computing the features of %d images into %s", len(paths), folder)
+            log.info("computing the features of %d images into %s", len(paths), folder, extra={"progress": True})
         photos = _Photos(paths, encoder.preprocessing)
         loader = DataLoader(photos, batch_size, num_workers=workers, collate_fn=list)
         training = encoder.training
         encoder.eval()
         try:
-            return _write(encoder, loader, writer)
+            broken = _write(encoder, loader, writer)
         finally:
             encoder.train(training)
+        if paths:
+            log.info("computed the features of %d images", len(paths) - len(broken), extra={"progress": True})
+        return broken
 
 
 @torch.inference_mode()

@@ -3,6 +3,7 @@
 B images, S words.
 """
 
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from whysaid.data.sampler import Key
 from whysaid.errors import UserError
 from whysaid.models.captioner import Captioner, Features
 from whysaid.tasks.writer import Writer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -93,6 +96,7 @@ def write(
     chosen = drawn([i for i, image in enumerate(split) if among is None or image.id in among], images, seed)
     dataset, by_id = data.dataset(data.evaluated), {image.id: image for image in split}
     seen: set[int] = set()
+    log.info("explaining %d images", len(chosen), extra={"progress": True})
     with tqdm(total=len(chosen), desc="explaining", unit="image", disable=None) as progress:
         for start in range(0, len(chosen), batch_size):
             batch = dataset[[Key(0, i) for i in chosen[start : start + batch_size]]]
@@ -101,6 +105,7 @@ def write(
             if len(batch):
                 yield _written(task, captioner, batch.to(device), by_id)
             progress.update(min(batch_size, len(chosen) - start))
+    log.info("explained %d images", len(chosen), extra={"progress": True})
 
 
 def drawn(indices: Sequence[int], number: int | None, seed: int) -> list[int]:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from whysaid.attribution.explanation import Explanation
-from whysaid.attribution.method import Method
+from whysaid.attribution.method import Explanation, Method
 from whysaid.attribution.targets import Targets
 from whysaid.attribution.together import attribute_all
 from whysaid.data.batch import CaptionBatch

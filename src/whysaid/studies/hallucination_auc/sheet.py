@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from whysaid.attribution.explanation import Explanation
+from whysaid.attribution.method import Explanation
 from whysaid.figures.overlay import soften
 from whysaid.figures.titles import title
 from whysaid.figures.word_sheet import SheetWord, word_sheet

@@ -14,9 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from whysaid.attribution.explanation import Explanation
-from whysaid.attribution.looking.methods import Sentinel
-from whysaid.attribution.method import Method, speaks_against
+from whysaid.attribution.looking.sentinel import Sentinel
+from whysaid.attribution.method import Explanation, Method, speaks_against
 from whysaid.attribution.targets import Targets
 from whysaid.attribution.together import attribute_all
 from whysaid.data.captions.datamodule import CaptionData

@@ -1,6 +1,6 @@
 """The words of a teacher-forced batch that are explained.
 
-N rows (captions, image-major), T words, M explained words, H width of an output, V vocabulary.
+N rows (captions, image-major), T words, M explained words, V vocabulary.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,14 @@ from whysaid.models.explainable import Reading
 class ExplainedWords:
     """M of the N · T places of a batch, and the word explained at each.
 
-    batch: the images. inputs: (N, T) what was read. reading: of the captioner, with gradients. logits: (N, T, V).
-    places: (N, T) bool, True at the M explained places. words: (M,) the word explained at each, in order of places.
-    rows: its two indices, (M,) each.
+    Attributes:
+        batch: the images.
+        inputs: (N, T) int64, the words that the captioner read.
+        reading: what it made of them, with gradients.
+        logits: (N, T, V), with gradients.
+        places: (N, T) bool, True at the M explained places.
+        words: (M,) int64, the word explained at each, in order of places.
+        rows: the row and the column of each place, (M,) int64 each.
     """
 
     batch: CaptionBatch
