@@ -100,10 +100,10 @@ def test_scontrol_is_asked_and_its_refusal_told(
 
 @pytest.mark.parametrize(("total", "shares"), [(8, [2, 2, 2, 2]), (10, [3, 3, 2, 2]), (2, [1, 1, 0, 0])])
 def test_an_array_shares_out_what_is_to_do(monkeypatch: pytest.MonkeyPatch, total: int, shares: list[int]) -> None:
-    assert slurm.share(total) == total
+    assert slurm.own_share(total) == total
     array = {"SLURM_ARRAY_JOB_ID": "11", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "1"}
     found = []
     for task in (1, 2, 3, 4):
         inside(monkeypatch, **array, SLURM_ARRAY_TASK_ID=str(task))
-        found.append(slurm.share(total))
+        found.append(slurm.own_share(total))
     assert found == shares

@@ -232,6 +232,6 @@ def test_settings_tell_models_and_methods_apart() -> None:
 )
 def test_which_questions_are_drawn(predicted: int, confidence: float, kind: str | None) -> None:
     study = human_attention.HumanAttention({"m": METHODS})  # type: ignore[dict-item]
-    told = human_attention.Told(predicted, confidence, torch.zeros(3, 2, 2), {})
+    told = human_attention.ExplainedAnswer(predicted, confidence, torch.zeros(3, 2, 2), {})
     one = human_attention.Asked(None, None, 0)  # type: ignore[arg-type]
     assert study._sheet_kind(one, told) == kind and study._sheet_kind(one, None) is None
