@@ -1,10 +1,11 @@
-# make train: set up, then the default experiment.   make test: set up, then the tests.
+# make train: set up, then the default experiment.   make demo: the app on its model.   make test: set up, then the tests.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 READY := $(VENV)/.ready
+WORKERS ?= 2
 export OMP_WAIT_POLICY := passive
 
-.PHONY: setup train test test-slow lint docs bench clean
+.PHONY: setup train demo test test-slow lint docs bench clean
 
 setup: $(READY)
 
@@ -17,8 +18,13 @@ train: setup
 	$(VENV)/bin/python -m src.train --cfg job
 	$(VENV)/bin/python -m src.train
 
+demo: setup
+	CKPT=$$(ls -t outputs/train/*/checkpoints/best.ckpt 2> /dev/null | head -1); \
+	if [ -z "$$CKPT" ]; then $(VENV)/bin/python -m src.train && CKPT=$$(ls -t outputs/train/*/checkpoints/best.ckpt | head -1); fi; \
+	$(VENV)/bin/python -m src.app ckpt="$$CKPT"
+
 test: setup
-	$(VENV)/bin/python -m pytest -m "not slow"
+	$(VENV)/bin/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20
 
 test-slow: setup
 	$(VENV)/bin/python -m pytest -m slow
@@ -32,7 +38,7 @@ docs: setup
 
 bench: setup
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt '.[bench]'
-	for b in decoding features loading precision attribution vqa objectives inpainting; do $(VENV)/bin/python -m tests.benchmarks.$$b || exit 1; done
+	for b in decoding features loading precision attribution transformers vqa training objectives hallucination inpainting; do $(VENV)/bin/python -m tests.benchmarks.$$b || exit 1; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info src/*.egg-info site build

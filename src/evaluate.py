@@ -1,6 +1,6 @@
 """`python -m src.evaluate` from a checkout: the door `whysaid-evaluate`."""
 
-from whysaid.doors.evaluate import main
+from whysaid.doors.entry import evaluate
 
 if __name__ == "__main__":
-    main()
+    evaluate()

@@ -1,6 +1,6 @@
 """`python -m src.explain` from a checkout: the door `whysaid-explain`."""
 
-from whysaid.doors.explain import main
+from whysaid.doors.entry import explain
 
 if __name__ == "__main__":
-    main()
+    explain()

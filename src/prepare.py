@@ -1,6 +1,6 @@
 """`python -m src.prepare` from a checkout: the door `whysaid-prepare`."""
 
-from whysaid.doors.prepare import main
+from whysaid.doors.entry import prepare
 
 if __name__ == "__main__":
-    main()
+    prepare()

@@ -1,6 +1,6 @@
 """`python -m src.train` from a checkout: the door `whysaid-train`."""
 
-from whysaid.doors.train import main
+from whysaid.doors.entry import train
 
 if __name__ == "__main__":
-    main()
+    train()

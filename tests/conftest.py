@@ -1,15 +1,30 @@
 """What the end-to-end tests share: one small world, and one small run in it."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
 
+from tests.models.transformers.tiny import SAVE
+from tests.models.transformers.tiny_families import DIALOGUES
 from tests.running import COUNTS, SCENES, SIZE, run_door, without_java
 from whysaid.data.scenes.write import build_scenes
+
+SLURM = "slurm"
+"""Folder whose tests wait more than they compute: they stand first, so that another worker computes meanwhile."""
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""Names of the program that shows pages."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests that wait in front."""
+    items.sort(key=lambda item: item.path.parent.name != SLURM)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,6 +56,32 @@ def finished(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with without_java():
         ran = run_door("train", *SCENES, *places, "trainer.max_epochs=2", "trainer.log_every_n_steps=1")
     return ran.folder
+
+
+@pytest.fixture(scope="session")
+def hub_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Family of models of transformers → the folder of a tiny one, saved once. Read only."""
+    base = tmp_path_factory.mktemp("hub")
+
+    def saved(family: str) -> Path:
+        if not (base / family).exists():
+            {**SAVE, **DIALOGUES}[family](base / family)
+        return base / family
+
+    return saved
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real browser, through Playwright; `CHROMIUM` in the environment names another program."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing: pip install -e '.[dev]'")
+    program = os.environ.get("CHROMIUM") or next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("there is no Chromium: install one (apt-get install chromium), or name it in CHROMIUM")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

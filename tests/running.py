@@ -26,7 +26,7 @@ SIZE = 48
 """Pixels of its pictures."""
 
 VAL_METRICS = ("BLEU", "CIDEr", "hallucination", "statistics")
-TEST_METRICS = ("BLEU", "ROUGE-L", "CIDEr", "METEOR", "SPICE", "BERTScore", "hallucination", "statistics")
+TEST_METRICS = ("BLEU", "ROUGE-L", "CIDEr", "METEOR", "SPICE", "BERTScore", "ALOHa", "hallucination", "statistics")
 """Names of the metrics in conf/metrics/captioning.yaml."""
 
 
@@ -61,6 +61,14 @@ WORLD = (
 )
 """The tests' world, and an encoder for it."""
 
+SMALL_BLIP = (
+    *(setting for setting in (*QUICK, *WORLD) if not setting.startswith(("model.attention_dim", "encoder.widths"))),
+    *(f"{part}.{size}" for part in ("model", "encoder") for size in ("layers=1", "heads=2", "hidden_dim=16")),
+    "encoder.dim=16",
+    "encoder.patch_size=12",
+)
+"""A training of blip_scenes in it."""
+
 SMALL_VQA = (
     "logger=none",
     "data.batch_size=8",
@@ -74,6 +82,19 @@ SMALL_VQA = (
     "trainer.precision=32-true",
 )
 """What makes any training of a model of questions small."""
+
+SMALL_VILT = (
+    *(
+        s
+        for s in (*SMALL_VQA, *WORLD)
+        if not s.startswith(("model.embed", "model.att", "model.class", "encoder.widths"))
+    ),
+    *(f"model.{size}" for size in ("layers=1", "heads=2")),
+    "encoder.dim=16",
+    "encoder.patch_size=12",
+    "trainer.max_epochs=1",
+)
+"""A training of vilt_scenes in it."""
 
 SCENES = (
     *QUICK,

@@ -19,15 +19,27 @@ from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.inpainting.discriminator import Discriminator
 from whysaid.models.inpainting.generator import Generator
+from whysaid.models.transformers.tuning import Tuning
 from whysaid.run.conf import CONF
 
 ROOT = Path(CONF)
 FILES = {str(path.relative_to(ROOT).with_suffix("")): path for path in sorted(ROOT.rglob("*.yaml"))}
-DOORS = ("train", "evaluate", "explain", "prepare")
+DOORS = ("train", "evaluate", "explain", "prepare", "app")
 UNFINISHED = ("data/captions", "data/questions", "data/inpainting")
 """What several data sets share: they need a name and a source."""
+SIZED = ("model/blip", "model/vilt")
+"""Models that see by an encoder of their own."""
+
 HOLES = ("data/inpainting_scenes", "data/inpainting_coco", "data/celeba", "data/image_folder")
 """Data of the inpainting GAN."""
+
+
+INSIDE = {
+    "decoding/contrast/absent": ("decoding/contrast/absent", ["decoding/contrast=vcd"]),
+    "objective/relevance": ("objective/relevance", ["objective=lrp"]),
+    "fill": ("fill@data.removal.fill", ["objective=counterfactual", "ckpt=any"]),
+}
+"""Groups that stand inside of a choice of another: how one is chosen, and the choices around it."""
 
 
 def groups(door: str) -> set[str]:
@@ -44,16 +56,26 @@ def opened(name: str, folder: Path) -> tuple[str, DictConfig]:
     if group.startswith("experiment/"):
         group, choice = "experiment", name.removeprefix("experiment/")
     extra = ["ckpt=any"]
-    if choice == "checkpoint":
+    if group in INSIDE:
+        chosen_by, around = INSIDE[group]
+        config = composed("train", folder, *around, f"{chosen_by}={choice}", f"paths.data_dir={folder}")
+        return chosen_by.rpartition("@")[2].replace("/", "."), config
+    if group == "data/masks":
+        door, extra = "train", ["experiment=deepfill_coco"]
+    elif choice == "checkpoint":
         door = "evaluate"
     elif name == "metrics/spice" or group == "files":
         door, extra = "prepare", [f"data={choice}"] if group == "files" else []
     else:
         door = next(door for door in DOORS if group in groups(door))
-    if name == "study/finetuning":  # the checkpoint's data bring them
+    if name in ("study/finetuning", "study/hallucination"):  # the checkpoint's data bring them
         extra.append("metrics.object_words=null")
+    if name == "model/pretrained":
+        extra.append("experiment=blip_coco")
     if name in HOLES:  # the default experiment has settings for captions
         extra.append("experiment=deepfill_celeba")
+    if name in SIZED:  # the default experiment has sizes of other models
+        extra.append(f"experiment={choice}_scenes")
     chosen = [] if group == "files" else [f"{group}={choice}"]
     needed = ["data.name=any", "data.source=any"] if name in UNFINISHED else []
     return group, composed(door, folder, *chosen, *extra, *needed, f"paths.data_dir={folder}")
@@ -112,6 +134,14 @@ def build_model(config: DictConfig, group: str) -> None:
         assert isinstance(model.generator, Generator) and isinstance(model.discriminator, Discriminator)
         return
     make = instantiate(config.model)
+    if "Sized" in config.model._target_:
+        sizes = {"answers": 7} if "Vilt" in config.model._target_ else {}
+        model = make(encoder=instantiate(config.encoder), vocab_size=9, **sizes)
+        assert model.embedding.num_embeddings == 9 and model.pretrained.num_parameters() > 0
+        return
+    if isinstance(make, Tuning):
+        assert not make.by_lora
+        return
     if "answers" in inspect.signature(make).parameters:
         assert make(encoder=RegionFeatures(8), vocab_size=9, answers=7).answer_layer.out_features == 7
         return
@@ -144,11 +174,13 @@ def build_trainer(config: DictConfig, group: str) -> None:
 
 
 def build_logging(config: DictConfig, group: str, folder: Path | None = None) -> None:
-    written = OmegaConf.load(FILES["hydra/job_logging/run"])
-    assert isinstance(written, DictConfig)
-    written.handlers.file.filename = "/dev/null"
     handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    logging.config.dictConfig(OmegaConf.to_container(written))  # type: ignore[arg-type]
+    for path in (path for name, path in FILES.items() if name.startswith(f"{group}/")):
+        written = OmegaConf.load(path)
+        assert isinstance(written, DictConfig)
+        if "file" in written.handlers:
+            written.handlers.file.filename = "/dev/null"
+        logging.config.dictConfig(OmegaConf.to_container(written))  # type: ignore[arg-type]
     logging.getLogger().handlers[:] = handlers
     logging.getLogger().setLevel(level)
 
@@ -172,12 +204,21 @@ def test_a_debug_run_has_the_last_word(tmp_path: Path) -> None:
 
 def test_names_of_experiments() -> None:
     wanted = {f"{model}_{data}" for model in MODELS for data in ("scenes", "coco", "flickr8k", "flickr30k")}
-    wanted |= {"gridtd_regions_coco", "aoa_regions_coco", "saaa_scenes", "saaa_vqa1", "saaa_vqa2"}
+    wanted |= {
+        "gridtd_regions_coco",
+        "aoa_regions_coco",
+        "transformer_regions_coco",
+        "saaa_scenes",
+        "saaa_vqa1",
+        "saaa_vqa2",
+        "blip_scenes",
+        "vilt_scenes",
+    }
     wanted |= {"deepfill_scenes", "deepfill_coco", "deepfill_celeba"}
     assert wanted <= {name.removeprefix("experiment/") for name in FILES}
 
 
-MODELS = ("soft", "adaptive", "gridtd", "aoa")
+MODELS = ("soft", "adaptive", "gridtd", "aoa", "transformer")
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -19,16 +19,20 @@ OBJECTIVES = {
     "lrp": "whysaid.objectives.lrp_inference.LRPInference",
     "lrp_context": "whysaid.objectives.lrp_inference.LRPInference",
     "lrp_scst": "whysaid.objectives.self_critical.SelfCritical",
+    "counterfactual": "whysaid.objectives.counterfactual.Counterfactual",
+    "dpo": "whysaid.objectives.dpo.DPO",
 }
 
-CAPTIONING = [name for name in EXPERIMENTS if name.startswith(("soft", "adaptive", "gridtd", "aoa"))]
+REWARDED = ("scst", "nsc", "lrp_scst")
+
+CAPTIONING = [name for name in EXPERIMENTS if name.startswith(("soft", "adaptive", "gridtd", "aoa", "transformer"))]
 
 PRESET = ("preset=coco_small",)
 
 SHORT = ("trainer.max_steps=2", "trainer.val_check_interval=2", "trainer.log_every_n_steps=1", "data.batch_size=8")
 
 
-PAIRS = [*zip(CAPTIONING, cycle(OBJECTIVES), cycle([()])), *zip(["gridtd_coco"] * 5, OBJECTIVES, cycle([PRESET]))]
+PAIRS = [*zip(CAPTIONING, cycle(OBJECTIVES), cycle([()])), *zip(cycle(["gridtd_coco"]), OBJECTIVES, cycle([PRESET]))]
 """Each experiment with one of the objectives, and all objectives on a small sample of COCO."""
 
 
@@ -37,11 +41,17 @@ def test_the_objective_on_the_command_line_brings_its_own_training(
     experiment: str, objective: str, preset: tuple[str, ...], tmp_path: Path
 ) -> None:
     config = composed("train", tmp_path, f"experiment={experiment}", f"objective={objective}", *preset)
-    assert config.objective._target_ == OBJECTIVES[objective] and config.task.scheduler is None
-    explains = objective in ("lrp", "lrp_context")
-    rate = 1e-6 if explains else 3e-4 if config.data.name == "scenes" else 5e-5
+    explains, rewards = objective.startswith("lrp") and objective != "lrp_scst", objective in REWARDED
+    scenes = config.data.name == "scenes"
+    assert config.objective._target_ == OBJECTIVES[objective]
+    assert config.task.tune_encoder == (scenes and objective == "counterfactual")
+    rate = 1e-6 if explains else 3e-4 if scenes else 5e-5
+    if objective == "dpo":
+        rate = 1e-4 if scenes else 1e-5
     assert config.optimizer.lr == rate and config.trainer.max_epochs == -1
-    assert config.data.batch_size == (32 if explains else 10) and not config.task.tune_encoder
+    assert (config.task.scheduler is None) == (explains or rewards)
+    if explains or rewards:
+        assert config.data.batch_size == (32 if explains else 10)
     if explains:
         assert config.trainer.max_steps == (500 if config.data.name == "coco" else 320)
     assert config.trainer.val_check_interval <= config.trainer.max_steps
@@ -70,7 +80,9 @@ def start(finished: Path) -> Path:
     return finished / "checkpoints" / "best.ckpt"
 
 
-@pytest.mark.parametrize(("objective", "cached"), [*zip(OBJECTIVES, cycle([True])), ("lrp", False)])
+@pytest.mark.parametrize(
+    ("objective", "cached"), [*zip(OBJECTIVES, cycle([True])), ("lrp", False), ("counterfactual", False)]
+)
 def test_every_objective_trains_from_a_checkpoint(objective: str, cached: bool, start: Path, places: list[str]) -> None:
     """`~experiment` leaves the tests' small recipe; `finetune` is chosen by the objective all the same."""
     settings = [*SCENES, *FIGURES, *places, *SHORT, f"data.cache_features={cached}", "task.tune_encoder=false"]
@@ -86,6 +98,10 @@ def test_every_objective_trains_from_a_checkpoint(objective: str, cached: bool, 
     assert moved and not [name for name in moved if ".encoder." in name]
     if objective.startswith("lrp") and objective != "lrp_scst":
         assert 0 < float(rows[0]["train/explained"]) < 1
+    elif objective == "counterfactual":
+        assert 0 < float(rows[0]["train/named_absent"]) < 1 and float(rows[0]["train/loss_kept"]) > 0
+    elif objective == "dpo":
+        assert 0 <= float(rows[0]["train/pairs"]) <= 1 and 0 <= float(rows[0]["train/sample_CHAIRs"]) <= 1
     else:
         assert {"train/reward", "train/end_rate", "train/sample_bad_endings"} <= rows[0].keys()
     if objective == "lrp":

@@ -7,6 +7,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "whysaid"
 
 FLOORS = (
     {"doors"},
+    {"app"},
     {"assemble"},
     {"studies", "report"},
     {"counterfactual", "callbacks"},
@@ -16,7 +17,7 @@ FLOORS = (
     {"models"},
     {"run", "checkpoint"},
     {"data"},
-    {"errors"},
+    {"errors", "version"},
 )
 """Rooms from the top of the house to its ground."""
 

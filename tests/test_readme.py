@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 
 from tests.running import composed
+from whysaid.doors.command_line import keep_texts
 
 ROOT = Path(__file__).parents[1]
 PAGES = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
 README, CLUSTER = PAGES["README.md"], PAGES["docs/cluster.md"]
 
-DOOR = re.compile(r"(?:python -m src\.|whysaid-)(train|evaluate|explain|prepare)\b")
+DOOR = re.compile(r"(?:python -m src\.|whysaid-)(train|evaluate|explain|prepare|app)\b")
 
 
 def shell_lines(page: str) -> list[str]:
@@ -35,7 +36,7 @@ def given(command: str) -> tuple[str, list[str]]:
     """The door of a command line and what is written after it, with some path in place of each shell variable."""
     match = DOOR.match(command)
     assert match
-    return match[1], shlex.split(re.sub(r"\$\w+", "any", command[match.end() :]), comments=True)
+    return match[1], keep_texts(shlex.split(re.sub(r"\$\w+", "any", command[match.end() :]), comments=True))
 
 
 def first_of_sweep(override: str) -> str:
@@ -45,7 +46,7 @@ def first_of_sweep(override: str) -> str:
 
 def test_the_readme_is_short_and_shows_the_doors() -> None:
     assert len(README.encode()) <= 9000
-    for door in ("train", "evaluate", "explain", "prepare"):
+    for door in ("train", "evaluate", "explain", "prepare", "app"):
         assert f"python -m src.{door}" in README and f"`whysaid-{door}`" in README
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "load": "assemble",
+    "__version__": "version",
     "Subject": "assemble.subject",
     "PhotoExplanation": "assemble.subject",
     "UserError": "errors",
@@ -40,6 +41,10 @@ _HOMES = {
     "Occlusion": "attribution.occlusion",
     "Attention": "attribution.looking.attention",
     "Sentinel": "attribution.looking.sentinel",
+    "AttentionRollout": "attribution.looking.rollout",
+    "GradientAttention": "attribution.looking.gradient_attention",
+    "AttentionGradCam": "attribution.looking.gradient_attention",
+    "TokenActivation": "attribution.token_activation",
 }
 """Name → the module of this package that it stands in."""
 

@@ -27,26 +27,26 @@ def away_from_zero(z: float, epsilon: float) -> float:
 
 def through_linear(x: Vector, weight: Vector, bias: Vector, relevance: Vector, epsilon: float) -> Vector:
     """R of x, from R of W x + b by the ε-rule."""
-    found = np.zeros_like(x)
+    relevance_in = np.zeros_like(x)
     for k in range(len(weight)):
         z = bias[k]
         for j in range(len(x)):
             z += weight[k, j] * x[j]
         for j in range(len(x)):
-            found[j] += weight[k, j] * x[j] / away_from_zero(z, epsilon) * relevance[k]
-    return found
+            relevance_in[j] += weight[k, j] * x[j] / away_from_zero(z, epsilon) * relevance[k]
+    return relevance_in
 
 
 def through_sum(parts: list[Vector], relevance: Vector, epsilon: float) -> list[Vector]:
     """R of each part, from R of their sum by the ε-rule."""
-    found = [np.zeros_like(part) for part in parts]
+    relevances = [np.zeros_like(part) for part in parts]
     for d in range(len(relevance)):
         z = 0.0
         for part in parts:
             z += part[d]
-        for one, part in zip(found, parts, strict=True):
-            one[d] = part[d] / away_from_zero(z, epsilon) * relevance[d]
-    return found
+        for share, part in zip(relevances, parts, strict=True):
+            share[d] = part[d] / away_from_zero(z, epsilon) * relevance[d]
+    return relevances
 
 
 class Moment(NamedTuple):

@@ -18,7 +18,7 @@ from tests.attribution.loops import (
     through_sum,
 )
 
-Found = tuple[float, Vector, Vector]
+Relevance = tuple[float, Vector, Vector]
 
 
 def _layer(weights: Weights, name: str) -> tuple[Vector, Vector]:
@@ -44,7 +44,7 @@ def _scores(weights: Weights, values: Vector, query: Vector) -> Vector:
     return np.array([weights["attention.score.weight"][0] @ np.tanh(key + query) for key in keys])
 
 
-def soft(weights: Weights, regions: Vector, tokens: Vector, word: int, epsilon: float) -> Found:
+def soft(weights: Weights, regions: Vector, tokens: Vector, word: int, epsilon: float) -> Relevance:
     mean = regions.mean(0)
     start_hidden, start_cell = _apply(weights, "start_hidden", mean), _apply(weights, "start_cell", mean)
     hidden, cell = np.tanh(start_hidden), np.tanh(start_cell)
@@ -93,12 +93,12 @@ def _project(weights: Weights, regions: Vector) -> tuple[Vector, Vector]:
 
 
 def _to_regions(weights: Weights, regions: Vector, on_values: Vector, on_global: Vector, epsilon: float) -> Vector:
-    found = through_rows(regions, *_layer(weights, "project_region"), on_values, epsilon)
+    on_regions = through_rows(regions, *_layer(weights, "project_region"), on_values, epsilon)
     on_mean = through_linear(regions.mean(0), *_layer(weights, "project_global"), on_global, epsilon)
-    return found + through_mean(regions, on_mean, epsilon)
+    return on_regions + through_mean(regions, on_mean, epsilon)
 
 
-def adaptive(weights: Weights, regions: Vector, tokens: Vector, word: int, epsilon: float) -> Found:
+def adaptive(weights: Weights, regions: Vector, tokens: Vector, word: int, epsilon: float) -> Relevance:
     values, pooled = _project(weights, regions)
     lstm, steps = Memory(weights, "lstm", (0, 1), sentinel=True), []
     hidden = cell = np.zeros(values.shape[1])
@@ -120,7 +120,7 @@ def adaptive(weights: Weights, regions: Vector, tokens: Vector, word: int, epsil
     return logit, on_words, _to_regions(weights, regions, np.stack(on_values), on_global, epsilon)
 
 
-def gridtd(weights: Weights, regions: Vector, tokens: Vector, word: int, epsilon: float) -> Found:
+def gridtd(weights: Weights, regions: Vector, tokens: Vector, word: int, epsilon: float) -> Relevance:
     values, pooled = _project(weights, regions)
     lower, upper = Memory(weights, "lstm", (0, 1, 2), sentinel=True), Memory(weights, "language", (0, 1))
     zeros, steps = np.zeros(values.shape[1]), []
@@ -179,8 +179,23 @@ def _through_gated(
     matrix, bias = _layer(weights, f"{name}.linear")
     if matrix.shape[1] == len(context):
         return through_linear(context, matrix, bias, relevance, epsilon), np.zeros_like(query)
-    found = through_linear(np.concatenate([context, query]), matrix, bias, relevance, epsilon)
-    return found[: len(context)], found[len(context) :]
+    on_inputs = through_linear(np.concatenate([context, query]), matrix, bias, relevance, epsilon)
+    return on_inputs[: len(context)], on_inputs[len(context) :]
+
+
+class _LayerNorm:
+    """Of rows (R, D): the linear map that it is for each, its standard deviation being a constant."""
+
+    def __init__(self, weights: Weights, name: str, before: Vector):
+        self.before, centre = before, np.eye(before.shape[1]) - 1 / before.shape[1]
+        scale, self.shift = _layer(weights, name)
+        deviations = np.sqrt((before @ centre).var(1) + 1e-5)
+        self.matrices = [scale[:, None] * centre / deviation for deviation in deviations]
+        self.x = np.stack([matrix @ v + self.shift for matrix, v in zip(self.matrices, before, strict=True)])
+
+    def back(self, relevance: Vector, epsilon: float) -> Vector:
+        rows = zip(self.before, self.matrices, relevance, strict=True)
+        return np.stack([through_linear(v, matrix, self.shift, r, epsilon) for v, matrix, r in rows])
 
 
 class _Refiner:
@@ -188,12 +203,8 @@ class _Refiner:
 
     def __init__(self, weights: Weights, name: str, before: Vector, heads: int):
         self.weights, self.name, self.before = weights, name, before
-        width = before.shape[1]
-        centre = np.eye(width) - 1 / width
-        scale, self.shift = _layer(weights, f"{name}.norm")
-        deviations = np.sqrt((before @ centre).var(1) + 1e-5)
-        self.matrices = [scale[:, None] * centre / deviation for deviation in deviations]
-        self.x = np.stack([matrix @ v + self.shift for matrix, v in zip(self.matrices, before, strict=True)])
+        self.norm = _LayerNorm(weights, f"{name}.norm", before)
+        self.x = self.norm.x
         self.values = _apply(weights, f"{name}.attention.value", self.x)
         self.heads = [_heads(weights, f"{name}.attention", x, self.x, self.values, heads) for x in self.x]
         gated = [_gated(weights, f"{name}.gated", c, x) for (c, _), x in zip(self.heads, self.x, strict=True)]
@@ -201,20 +212,18 @@ class _Refiner:
         self.after = before + self.gated
 
     def back(self, relevance: Vector, epsilon: float) -> Vector:
-        found, on_x, on_values = np.zeros_like(self.x), np.zeros_like(self.x), np.zeros_like(self.x)
+        on_sentence, on_x, on_values = np.zeros_like(self.x), np.zeros_like(self.x), np.zeros_like(self.x)
         for i, (context, parts) in enumerate(self.heads):
-            found[i], on_gated = through_sum([self.before[i], self.gated[i]], relevance[i], epsilon)
+            on_sentence[i], on_gated = through_sum([self.before[i], self.gated[i]], relevance[i], epsilon)
             name = f"{self.name}.gated"
             on_context, on_query = _through_gated(self.weights, name, context, self.x[i], on_gated, epsilon)
             on_x[i] += on_query
             on_values += np.stack(through_sum(parts, on_context, epsilon))
         on_x += through_rows(self.x, *_layer(self.weights, f"{self.name}.attention.value"), on_values, epsilon)
-        for i, matrix in enumerate(self.matrices):
-            found[i] += through_linear(self.before[i], matrix, self.shift, on_x[i], epsilon)
-        return found
+        return on_sentence + self.norm.back(on_x, epsilon)
 
 
-def aoa(weights: Weights, regions: Vector, tokens: Vector, word: int, epsilon: float, heads: int = 2) -> Found:
+def aoa(weights: Weights, regions: Vector, tokens: Vector, word: int, epsilon: float, heads: int = 2) -> Relevance:
     values = np.maximum(_apply(weights, "project_region", regions), 0)
     refiners: list[_Refiner] = []
     while f"refiner.{len(refiners)}.norm.weight" in weights:
@@ -245,3 +254,89 @@ def aoa(weights: Weights, regions: Vector, tokens: Vector, word: int, epsilon: f
     for refiner in reversed(refiners):
         on_values = refiner.back(on_values, epsilon)
     return logit, on_words, through_rows(regions, *_layer(weights, "project_region"), on_values, epsilon)
+
+
+class _DecoderLayer:
+    """Words (T, E) that look at earlier words, at the memory (R, E) of the image, and at themselves."""
+
+    def __init__(self, weights: Weights, name: str, before: Vector, memory: Vector, heads: int):
+        self.weights, self.name, self.before, self.memory = weights, name, before, memory
+        self.words_norm = _LayerNorm(weights, f"{name}.words_norm", before)
+        values = self._apply("words.value", self.words_norm.x)
+        rows = enumerate(self.words_norm.x)
+        self.words = [
+            _heads(weights, f"{name}.words", x, self.words_norm.x[: i + 1], values[: i + 1], heads) for i, x in rows
+        ]
+        self.reminded = self._apply("words_output", np.stack([summed for summed, _ in self.words]))
+        self.middle = before + self.reminded
+        self.image_norm = _LayerNorm(weights, f"{name}.image_norm", self.middle)
+        values = self._apply("image.value", memory)
+        self.image = [_heads(weights, f"{name}.image", x, memory, values, heads) for x in self.image_norm.x]
+        self.context = self._apply("image_output", np.stack([summed for summed, _ in self.image]))
+        self.late = self.middle + self.context
+        self.hidden_norm = _LayerNorm(weights, f"{name}.hidden_norm", self.late)
+        self.hidden = np.maximum(self._apply("widen", self.hidden_norm.x), 0)
+        self.thought = self._apply("narrow", self.hidden)
+        self.after = self.late + self.thought
+
+    def _apply(self, name: str, x: Vector) -> Vector:
+        return _apply(self.weights, f"{self.name}.{name}", x)
+
+    def _back(self, name: str, x: Vector, relevance: Vector, epsilon: float) -> Vector:
+        return through_rows(x, *_layer(self.weights, f"{self.name}.{name}"), relevance, epsilon)
+
+    def back(self, relevance: Vector, epsilon: float) -> tuple[Vector, Vector]:
+        """R of the words before and of the memory."""
+        on_late, on_thought = through_sum_of_rows([self.late, self.thought], relevance, epsilon)
+        on_hidden = self._back("narrow", self.hidden, on_thought, epsilon)
+        on_normed = self._back("widen", self.hidden_norm.x, on_hidden, epsilon)
+        on_late = on_late + self.hidden_norm.back(on_normed, epsilon)
+
+        on_middle, on_context = through_sum_of_rows([self.middle, self.context], on_late, epsilon)
+        on_summed = self._back("image_output", np.stack([summed for summed, _ in self.image]), on_context, epsilon)
+        on_values = np.zeros_like(self.memory)
+        for (_, parts), r in zip(self.image, on_summed, strict=True):
+            on_values += np.stack(through_sum(parts, r, epsilon))
+        on_memory = self._back("image.value", self.memory, on_values, epsilon)
+
+        on_before, on_reminded = through_sum_of_rows([self.before, self.reminded], on_middle, epsilon)
+        on_summed = self._back("words_output", np.stack([summed for summed, _ in self.words]), on_reminded, epsilon)
+        on_values = np.zeros_like(self.before)
+        for i, ((_, parts), r) in enumerate(zip(self.words, on_summed, strict=True)):
+            on_values[: i + 1] += np.stack(through_sum(parts, r, epsilon))
+        on_normed = self._back("words.value", self.words_norm.x, on_values, epsilon)
+        return on_before + self.words_norm.back(on_normed, epsilon), on_memory
+
+
+def through_sum_of_rows(parts: list[Vector], relevance: Vector, epsilon: float) -> list[Vector]:
+    """`through_sum` of each row of parts (R, D)."""
+    rows = [through_sum(list(row), r, epsilon) for *row, r in zip(*parts, relevance, strict=True)]
+    return [np.stack(part) for part in zip(*rows, strict=True)]
+
+
+def transformer(
+    weights: Weights, regions: Vector, tokens: Vector, word: int, epsilon: float, heads: int = 2
+) -> Relevance:
+    projected = _apply(weights, "project_region", regions)
+    memory = _LayerNorm(weights, "region_norm", projected)
+    pooled = _apply(weights, "project_global", regions.mean(0))
+    embedded = weights["embedding.weight"][tokens] * np.sqrt(len(pooled))
+    summed = [embedded, weights["positions.weight"][: len(tokens)], np.stack([pooled] * len(tokens))]
+    x = np.sum(summed, 0)
+    layers: list[_DecoderLayer] = []
+    while f"layers.{len(layers)}.widen.weight" in weights:
+        layers.append(_DecoderLayer(weights, f"layers.{len(layers)}", x, memory.x, heads))
+        x = layers[-1].after
+    norm = _LayerNorm(weights, "output_norm", x)
+
+    on_normed, on_memory = np.zeros_like(x), np.zeros_like(memory.x)
+    logit, on_normed[-1] = _seed(weights, norm.x[-1], word, epsilon)
+    on_x = norm.back(on_normed, epsilon)
+    for layer in reversed(layers):
+        on_x, more = layer.back(on_x, epsilon)
+        on_memory += more
+    on_words, _, on_pooled = through_sum_of_rows(summed, on_x, epsilon)
+    on_projected = memory.back(on_memory, epsilon)
+    on_regions = through_rows(regions, *_layer(weights, "project_region"), on_projected, epsilon)
+    on_mean = through_linear(regions.mean(0), *_layer(weights, "project_global"), on_pooled.sum(0), epsilon)
+    return logit, on_words.sum(1), on_regions + through_mean(regions, on_mean, epsilon)

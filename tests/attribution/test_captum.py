@@ -25,7 +25,7 @@ from whysaid.attribution.targets import Targets
 from whysaid.models.captioner import Captioner
 
 CLOSE: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-14}
-NAMES = ("soft", "adaptive", "gridtd", "aoa")
+NAMES = ("soft", "adaptive", "gridtd", "aoa", "transformer")
 EYES = ("scenes_cnn", "vgg", "resnet")
 """Encoders of plain ReLUs: Captum knows of no other."""
 
@@ -60,11 +60,11 @@ def check(
     close: dict[str, Any] = CLOSE,
 ) -> None:
     """Ours for all words at once, at the place of the peer's."""
-    found = method.attribute(made[0].captioner, made[1][0].detach(), Targets(captions()))
-    assert found.pixels is not None and pixels.abs().sum() > 0
-    torch.testing.assert_close(found.pixels[:, made[0].place], pixels.detach(), **close)
+    explanation = method.attribute(made[0].captioner, made[1][0].detach(), Targets(captions()))
+    assert explanation.pixels is not None and pixels.abs().sum() > 0
+    torch.testing.assert_close(explanation.pixels[:, made[0].place], pixels.detach(), **close)
     if words is not None:
-        torch.testing.assert_close(found.words[:, made[0].place], words.detach(), **close)
+        torch.testing.assert_close(explanation.words[:, made[0].place], words.detach(), **close)
 
 
 @pytest.mark.parametrize("eyes", EYES)
@@ -96,8 +96,8 @@ def test_grad_cam_and_guided_grad_cam(eyes: str) -> None:
     cam = captum.attr.LayerGradCam(model, layer).attribute(images, target, (embedded,), relu_attributions=True)
     drawn = captum.attr.LayerAttribution.interpolate(cam, images.shape[-2:], "bilinear")
     check(GradCam(), made, drawn, None)
-    found = GradCam().attribute(model.captioner, images.detach(), Targets(captions()))
-    torch.testing.assert_close(found.regions[:, 1], cam.detach().flatten(1), **CLOSE)
+    explanation = GradCam().attribute(model.captioner, images.detach(), Targets(captions()))
+    torch.testing.assert_close(explanation.regions[:, 1], cam.detach().flatten(1), **CLOSE)
     guided = captum.attr.GuidedGradCam(model, layer).attribute(images, target, (embedded,), interpolate_mode="bilinear")
     check(GuidedGradCam(), made, guided, None)
 
@@ -126,8 +126,8 @@ def test_smooth_grad(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
         torch.stack([d.view(*d.shape, *[1] * (x.ndim - d.ndim)) * n.double() for n in draws], 1).flatten(0, 1)
         for x, d, draws in zip(made[1], deviations, zip(*noise, strict=True), strict=True)
     ]
-    given = iter(drawn)
-    monkeypatch.setattr(noise_tunnel.torch, "normal", lambda mean, deviation: next(given))
+    noises = iter(drawn)
+    monkeypatch.setattr(noise_tunnel.torch, "normal", lambda mean, deviation: next(noises))
     images, words = captum.attr.NoiseTunnel(captum.attr.Saliency(made[0])).attribute(
         made[1], "smoothgrad", nt_samples=3, stdevs=1.0, target=made[2], abs=False
     )
@@ -144,7 +144,7 @@ def test_occlusion(window: int, stride: int) -> None:
     pixels = image(
         images, (3, window, window), (3, stride, stride), 0.5, target=target, additional_forward_args=(embedded,)
     )
-    ablation = captum.attr.FeatureAblation(lambda words, seen: model(seen, words))
+    ablation = captum.attr.FeatureAblation(lambda words, occluded: model(occluded, words))
     places = torch.arange(S).view(1, S, 1).expand(1, S, embedded.shape[2])
     words = ablation.attribute(embedded, 0.0, target, (images,), places)
     single = {"rtol": 1e-5, "atol": 1e-8}

@@ -54,17 +54,17 @@ def test_rules_leave_the_output_as_it_is(name: str) -> None:
 def test_relevance_is_conserved_without_biases(name: str, rule: str) -> None:
     encoder, images = built(name)
     without_biases(encoder)
-    values, found = relevance(same(CONSERVING[rule]), encoder, images)
-    total, size = found.flatten(1).sum(1), found.abs().flatten(1).sum(1)
+    values, heat = relevance(same(CONSERVING[rule]), encoder, images)
+    total, size = heat.flatten(1).sum(1), heat.abs().flatten(1).sum(1)
     assert ((total - values.flatten(1).sum(1)).abs() <= 1e-8 * size).all() and (size > 0).all()
 
 
 def test_epsilon_zero_is_gradient_times_input() -> None:
     """In a network of ReLUs that is all an ε-rule does, biases or not (Ancona et al. 2018)."""
     encoder, images = built("resnet")
-    _, found = relevance(same(rules.epsilon(TINY)), encoder, images)
+    _, heat = relevance(same(rules.epsilon(TINY)), encoder, images)
     (gradient,) = torch.autograd.grad(encoder(images).values.sum(), images)
-    torch.testing.assert_close(found, gradient * images.detach(), rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(heat, gradient * images.detach(), rtol=1e-7, atol=1e-9)
 
 
 def test_batch_norm_is_folded() -> None:
@@ -90,10 +90,10 @@ def test_winner_takes_all_and_sums_share_in_proportion() -> None:
     identity = nn.Conv2d(3, 3, 1, bias=False).double()
     nn.init.dirac_(identity.weight)
     images = photos(2, 1).requires_grad_()
-    _, found = relevance(same(rules.epsilon(TINY)), Stack(3, identity, Split()), images)
+    _, heat = relevance(same(rules.epsilon(TINY)), Stack(3, identity, Split()), images)
     x = images.detach()
     winner = x == x.amax((2, 3), keepdim=True)
-    torch.testing.assert_close(found, x * winner + 2 * x / 4)
+    torch.testing.assert_close(heat, x * winner + 2 * x / 4)
 
 
 def test_relu6_is_an_identity_above_six_too() -> None:
@@ -101,9 +101,9 @@ def test_relu6_is_an_identity_above_six_too() -> None:
     nn.init.dirac_(identity.weight)
     images = (10 * photos(4)).requires_grad_()
     for activation in (nn.ReLU6(inplace=True), nn.Hardtanh(0, 6)):
-        values, found = relevance(same(rules.epsilon(TINY)), Stack(3, identity, activation), images)
+        values, heat = relevance(same(rules.epsilon(TINY)), Stack(3, identity, activation), images)
         assert (values == 6).any()
-        torch.testing.assert_close(found.flatten(2).transpose(1, 2), values)
+        torch.testing.assert_close(heat.flatten(2).transpose(1, 2), values)
 
 
 def test_relu6_after_a_sum_is_an_identity_too() -> None:
@@ -113,8 +113,8 @@ def test_relu6_after_a_sum_is_an_identity_too() -> None:
 
     identity = nn.Conv2d(3, 3, 1, bias=False).double()
     nn.init.dirac_(identity.weight)
-    values, found = relevance(same(rules.epsilon(TINY)), Stack(3, identity, Sum()), (10 * photos(4)).requires_grad_())
-    torch.testing.assert_close(found.flatten(2).transpose(1, 2), values)
+    values, heat = relevance(same(rules.epsilon(TINY)), Stack(3, identity, Sum()), (10 * photos(4)).requires_grad_())
+    torch.testing.assert_close(heat.flatten(2).transpose(1, 2), values)
 
 
 def test_batch_norm_behind_an_activation_is_not_folded() -> None:
@@ -124,10 +124,10 @@ def test_batch_norm_behind_an_activation_is_not_folded() -> None:
         nn.init.uniform_(tensor, 0.5, 1.5)
     tail, images = nn.Conv2d(4, 2, 3, bias=False).double(), photos(6).requires_grad_()
     encoder = Stack(2, convolution, nn.ReLU(), norm, tail).eval()
-    values, found = relevance(same(rules.epsilon(TINY)), encoder, images)
+    values, heat = relevance(same(rules.epsilon(TINY)), encoder, images)
     (gradient,) = torch.autograd.grad(encoder(images).values.sum(), images)
     torch.testing.assert_close(values, encoder(images).values.detach())
-    torch.testing.assert_close(found, gradient * images.detach(), rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(heat, gradient * images.detach(), rtol=1e-7, atol=1e-9)
 
 
 def test_inplace_sums_do_not_spoil_what_came_before() -> None:
@@ -176,9 +176,9 @@ def test_the_box_rule_takes_its_bounds_from_the_encoder() -> None:
     pixels = encoder.preprocessing.inverse(images.detach())
     bounded = ((pixels - 0.5) / 0.25).requires_grad_()
     inner = rules.alpha_beta()
-    found = relevance(Composite(rules.z_box, inner, inner), encoder, bounded)[1]
+    heat = relevance(Composite(rules.z_box, inner, inner), encoder, bounded)[1]
     expected = relevance(Composite(rules.z_box(encoder.preprocessing), inner, inner), encoder, bounded)[1]
-    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    torch.testing.assert_close(heat, expected, rtol=0, atol=0)
 
 
 def state(module: nn.Module) -> list[tuple[str, dict[str, Any]]]:
@@ -224,6 +224,13 @@ def test_padding_in_words_is_refused_by_name() -> None:
         relevance(same(rules.epsilon()), encoder, photos(4).requires_grad_())
 
 
+def test_valid_is_a_name_for_no_padding() -> None:
+    named, none = (nn.Conv2d(3, 4, 3, padding=padding).double() for padding in ("valid", 0))
+    named.load_state_dict(none.state_dict())
+    heat = [relevance(same(rules.epsilon()), Stack(4, c), photos(4).requires_grad_()) for c in (named, none)]
+    torch.testing.assert_close(heat[0], heat[1])
+
+
 def test_the_box_rule_is_for_images() -> None:
     class Flat(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -244,9 +251,11 @@ def test_products_may_be_rounded() -> None:
             relevance(rounded, encoder, images), relevance(exact, encoder, images), rtol=0, atol=0
         )
         encoder, images = encoder.float(), images.detach().float().requires_grad_()
-        (values, wanted), (same_values, found) = (relevance(one, encoder, images) for one in (exact, rounded))
+        (values, wanted), (same_values, heat) = (
+            relevance(composite, encoder, images) for composite in (exact, rounded)
+        )
         torch.testing.assert_close(same_values, values, rtol=0, atol=0)
-        assert 0 < (found - wanted).norm() <= 0.01 * wanted.norm()
+        assert 0 < (heat - wanted).norm() <= 0.01 * wanted.norm()
 
 
 def test_products_of_another_kind() -> None:

@@ -27,7 +27,7 @@ from whysaid.models.encoders.resnet import ResNet
 from whysaid.models.encoders.vgg16 import VGG16
 from whysaid.models.saaa import SAAA
 
-NAMES = ("soft", "adaptive", "gridtd", "aoa")
+NAMES = ("soft", "adaptive", "gridtd", "aoa", "transformer")
 CLOSE: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-13}
 ON_REGIONS = ("saliency", "input_x_gradient", "grad_cam", "attention", "integrated_gradients", "smooth_grad")
 """Methods that need no images."""
@@ -37,8 +37,8 @@ def stored(mask: Tensor | None = None) -> CaptionBatch:
     return CaptionBatch(torch.arange(B), captions().unsqueeze(1), regions=regions(), mask=mask)
 
 
-def same(one: Explanation, other: Explanation) -> None:
-    torch.testing.assert_close(vars(one), vars(other), **CLOSE)
+def same(first: Explanation, other: Explanation) -> None:
+    torch.testing.assert_close(vars(first), vars(other), **CLOSE)
 
 
 def part(of: Explanation, images: slice, words: list[int]) -> Explanation:
@@ -51,7 +51,7 @@ def part(of: Explanation, images: slice, words: list[int]) -> Explanation:
 def test_it_is_autograd_through_the_whole_model(name: str, eyes: str) -> None:
     """Plain and guided gradients, where hooks on ReLUs of the encoder (ReLU6 too) give the latter."""
     model, side = sighted(name, eyes)
-    found = attribute_all(GRADIENTS, model, photos(side), Targets(captions()))
+    explanations = attribute_all(GRADIENTS, model, photos(side), Targets(captions()))
     model.eval()
     relus = [module for module in model.encoder.modules() if isinstance(module, nn.ReLU | nn.ReLU6)]
     images, inputs = photos(side).requires_grad_(), Targets(captions()).inputs()
@@ -67,7 +67,7 @@ def test_it_is_autograd_through_the_whole_model(name: str, eyes: str) -> None:
         logits = model.unroll(inputs, model.encode(images)).logits[:, 2]
         (gradient,) = torch.autograd.grad(logits.gather(1, captions()[:, 2:3]).sum(), images)
         expected = gradient * images.detach() if rule is None else gradient
-        torch.testing.assert_close(found[method].pixels[:, 2], expected, **CLOSE)  # type: ignore[index]
+        torch.testing.assert_close(explanations[method].pixels[:, 2], expected, **CLOSE)  # type: ignore[index]
         assert expected.abs().sum() > 0
         for hook in hooks:
             hook.remove()
@@ -126,8 +126,8 @@ def test_it_works_where_gradients_are_off(mode: type) -> None:
     model, side = sighted("adaptive", "efficientnet_lite0_head")
     expected = attribute_all(GRADIENTS, model, photos(side), Targets(captions()))
     with mode():
-        found = attribute_all(GRADIENTS, model, photos(side).clone(), Targets(captions().clone()))
-    for name, explanation in found.items():
+        explanations = attribute_all(GRADIENTS, model, photos(side).clone(), Targets(captions().clone()))
+    for name, explanation in explanations.items():
         same(explanation, expected[name])
         assert explanation.pixels is not None and not explanation.pixels.requires_grad
 
@@ -151,19 +151,19 @@ def test_integrated_gradients_add_up_to_what_the_baseline_lacks(name: str) -> No
     """Of pixels and words, and of the regions that the pixels went through; the residual is what is left."""
     model, side = sighted(name, "scenes_cnn")
     fine = IntegratedGradients(steps=400, chunk=200)
-    found = fine.attribute(model, photos(side), Targets(captions(), [S - 1]))
+    explanation = fine.attribute(model, photos(side), Targets(captions(), [S - 1]))
     model.eval()
     inputs, words = Targets(captions()).inputs(), captions()[:, -1:]
     with torch.no_grad():
         score = model.unroll(inputs, model.encode(photos(side))).logits[:, -1].gather(1, words)
         none = model.read(torch.zeros_like(model.embed(inputs)), model.encode(torch.zeros_like(photos(side)))).output
         base = model.head(none[:, -1]).gather(1, words)
-    assert found.pixels is not None
-    image = found.pixels.flatten(2).sum(2)
-    torch.testing.assert_close(image + found.words.sum(2) + found.residual, score - base, rtol=0, atol=1e-9)
-    scale = image.abs() + found.words.abs().sum(2)
-    assert (found.residual.abs() < 1e-3 * scale).all()
-    assert ((found.regions.sum(2) - image).abs() < 1e-2 * scale).all()
+    assert explanation.pixels is not None
+    image = explanation.pixels.flatten(2).sum(2)
+    torch.testing.assert_close(image + explanation.words.sum(2) + explanation.residual, score - base, rtol=0, atol=1e-9)
+    scale = image.abs() + explanation.words.abs().sum(2)
+    assert (explanation.residual.abs() < 1e-3 * scale).all()
+    assert ((explanation.regions.sum(2) - image).abs() < 1e-2 * scale).all()
     whole = IntegratedGradients(steps=400, chunk=400).attribute(captioner(name), stored(), Targets(captions(), [S - 1]))
     assert (whole.residual.abs() < 1e-2 * (whole.regions.abs().sum(2) + whole.words.abs().sum(2))).all()
 
@@ -175,8 +175,8 @@ def test_a_predicted_word_stays_the_same_while_the_input_moves() -> None:
         likely = model.eval().unroll(Targets(captions()).inputs(), model.encode(photos(side))).logits.argmax(2)
     methods: list[Method] = [IntegratedGradients(2), SmoothGrad(2, 5.0), Occlusion(8, 8)]
     for method in methods:
-        found = method.attribute(model, photos(side), Targets(captions(), words="predicted"))
-        same(found, method.attribute(model, photos(side), Targets(captions(), words=likely)))
+        explanation = method.attribute(model, photos(side), Targets(captions(), words="predicted"))
+        same(explanation, method.attribute(model, photos(side), Targets(captions(), words=likely)))
 
 
 def test_smooth_grad_is_the_gradient_without_noise_and_another_with_another_seed() -> None:
@@ -186,10 +186,10 @@ def test_smooth_grad_is_the_gradient_without_noise_and_another_with_another_seed
     assert still.pixels is not None and plain.pixels is not None
     torch.testing.assert_close(still.pixels.abs(), plain.pixels, **CLOSE)
     torch.testing.assert_close(still.words, plain.words, **CLOSE)
-    one, again, other = (
+    first, again, other = (
         SmoothGrad(2, seed=seed).attribute(model, photos(side), Targets(captions())).words for seed in (1, 1, 2)
     )
-    assert torch.equal(one, again) and not torch.allclose(one, other)
+    assert torch.equal(first, again) and not torch.allclose(first, other)
 
 
 def test_attention_and_sentinel_are_the_captioners_own() -> None:
@@ -201,8 +201,10 @@ def test_attention_and_sentinel_are_the_captioners_own() -> None:
     assert looked.pixels is not None and unrolled.sentinel is not None and not looked.words.any()
     rows = model.encoder.grid[0]  # type: ignore[index]
     cells = looked.pixels[:, :, 0].unflatten(-1, (rows, -1)).unflatten(-3, (rows, -1)).mean((-3, -1))
-    drawn, given = (x - x.mean(2, keepdim=True) for x in (cells.flatten(2), looked.regions))
-    assert (torch.cosine_similarity(drawn, given, 2) > 0.9).all()  # bilinear: smoother than cells, but in their places
+    drawn, regions = (x - x.mean(2, keepdim=True) for x in (cells.flatten(2), looked.regions))
+    assert (
+        torch.cosine_similarity(drawn, regions, 2) > 0.9
+    ).all()  # bilinear: smoother than cells, but in their places
     much = Sentinel().attribute(model, photos(side), Targets(captions()))
     assert much.pixels is not None and much.pixels.shape == (B, S, 1, side, side)
     torch.testing.assert_close(much.pixels.amax((2, 3, 4)), 1 - unrolled.sentinel)
@@ -215,8 +217,8 @@ def test_grad_cam_weighs_features_by_their_mean_gradient() -> None:
     logits = model.unroll(Targets(captions()).inputs(), model.project(values)).logits
     (gradient,) = torch.autograd.grad(logits[:, 1].gather(1, captions()[:, 1:2]).sum(), values)
     expected = torch.einsum("bd,brd->br", gradient.mean(1), regions()).clamp(min=0)
-    found = GradCam().attribute(model, stored(), Targets(captions()))
-    torch.testing.assert_close(found.regions[:, 1], expected, **CLOSE)
+    explanation = GradCam().attribute(model, stored(), Targets(captions()))
+    torch.testing.assert_close(explanation.regions[:, 1], expected, **CLOSE)
     assert (expected > 0).any() and (expected == 0).any()
 
 
@@ -304,14 +306,16 @@ def test_the_papers_encoders(eyes: Any) -> None:
     model = captioner("gridtd", encoder).float().eval()
     side = encoder.preprocessing.size
     images, targets = photos(side, 1).float(), Targets(captions()[:1], [1])
-    found = attribute_all(GRADIENTS, model, images, targets)
+    explanations = attribute_all(GRADIENTS, model, images, targets)
     leaf = images.clone().requires_grad_()
     logits = model.unroll(targets.inputs(), model.encode(leaf)).logits[:, 1]
     (expected,) = torch.autograd.grad(logits[0, captions()[0, 1]], leaf)
-    pixels = found["saliency"].pixels
+    pixels = explanations["saliency"].pixels
     assert pixels is not None
     torch.testing.assert_close(pixels[:, 0], expected.abs(), rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
-    assert all(one.pixels is not None and one.pixels.isfinite().all() for one in found.values())
+    assert all(
+        explanation.pixels is not None and explanation.pixels.isfinite().all() for explanation in explanations.values()
+    )
 
 
 def test_answers_to_questions() -> None:
@@ -323,9 +327,9 @@ def test_answers_to_questions() -> None:
     questions, wanted = captions(), torch.tensor([[1, 4], [2, 6]])
     questions[0, -1] = 0
     methods = {name: method for name, method in METHODS.items() if name != "sentinel"}
-    found = attribute_all(methods, model, photos(side), Answers(questions, wanted))
+    explanations = attribute_all(methods, model, photos(side), Answers(questions, wanted))
     alone = attribute_all(methods, model, photos(side), Answers(questions, wanted[:, 1:]))
-    for name, explanation in found.items():
+    for name, explanation in explanations.items():
         assert explanation.words.shape == (B, 2, S) and (explanation.words[0, :, -1].abs() < 1e-12).all(), name
         same(alone[name], part(explanation, slice(None), [1]))
     exact = IntegratedGradients(steps=300, chunk=100).attribute(model, photos(side), Answers(questions, wanted))
@@ -334,4 +338,4 @@ def test_answers_to_questions() -> None:
     images = photos(side).requires_grad_()
     logits = model.eval()(questions, model.encode(images))
     (gradient,) = torch.autograd.grad(logits.gather(1, wanted[:, :1]).sum(), images)
-    torch.testing.assert_close(found["saliency"].pixels[:, 0], gradient.abs(), **CLOSE)  # type: ignore[index]
+    torch.testing.assert_close(explanations["saliency"].pixels[:, 0], gradient.abs(), **CLOSE)  # type: ignore[index]

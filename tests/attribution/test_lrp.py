@@ -31,10 +31,11 @@ from whysaid.attribution.lrp.lrp import LRP
 from whysaid.attribution.targets import Targets
 from whysaid.data.batch import CaptionBatch
 from whysaid.errors import UserError
-from whysaid.models.captioner import CellOutput, Features, State
+from whysaid.models.captioner import CellOutput, State
 from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.soft import Soft
+from whysaid.models.word_captioner import Features
 from whysaid.run.resolvers import quick_dtype
 
 CONF = Path(__file__).parents[2] / "conf" / "attribution"
@@ -55,24 +56,26 @@ def test_words_and_pixels_sum_to_the_logit_without_biases(name: str, eyes: str, 
     sight, side = encoder(eyes)
     model = captioner(name, sight)
     without_biases(model)
-    found = lrp(rule_of_encoder, epsilon=1e-12).attribute(model, photos(side), Targets(captions()))
-    assert found.pixels is not None and found.pixels.shape == (B, S, 3, side, side)
-    assert (found.residual.abs() <= 1e-8 * sizes([found.words, found.pixels])).all()
-    assert (found.pixels.flatten(2).abs().sum(2) > 0).all()
+    explanation = lrp(rule_of_encoder, epsilon=1e-12).attribute(model, photos(side), Targets(captions()))
+    assert explanation.pixels is not None and explanation.pixels.shape == (B, S, 3, side, side)
+    assert (explanation.residual.abs() <= 1e-8 * sizes([explanation.words, explanation.pixels])).all()
+    assert (explanation.pixels.flatten(2).abs().sum(2) > 0).all()
 
 
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_the_residual_closes_the_sum_with_biases(name: str) -> None:
     sight, side = encoder("scenes_cnn")
     model, targets = captioner(name, sight), Targets(captions())
-    found = lrp().attribute(model, photos(side), targets)
-    assert found.pixels is not None
+    explanation = lrp().attribute(model, photos(side), targets)
+    assert explanation.pixels is not None
     with torch.no_grad():
         model.eval()
         logits = model.unroll(targets.inputs(), model.encode(photos(side))).logits
     said = logits.gather(2, captions().unsqueeze(2)).squeeze(2)
-    torch.testing.assert_close(found.words.sum(2) + found.pixels.flatten(2).sum(2) + found.residual, said)
-    assert (found.residual.abs() > 1e-6).all()
+    torch.testing.assert_close(
+        explanation.words.sum(2) + explanation.pixels.flatten(2).sum(2) + explanation.residual, said
+    )
+    assert (explanation.residual.abs() > 1e-6).all()
 
 
 @pytest.mark.parametrize("eyes", ENCODERS)
@@ -92,21 +95,21 @@ def test_no_image_sees_another() -> None:
     sight, side = encoder("resnet")
     model = captioner("aoa", sight)
     both = lrp().attribute(model, photos(side), Targets(captions()))
-    one = lrp().attribute(model, photos(side)[1:], Targets(captions()[1:]))
-    for name, value in vars(one).items():
+    second = lrp().attribute(model, photos(side)[1:], Targets(captions()[1:]))
+    for name, value in vars(second).items():
         torch.testing.assert_close(value, vars(both)[name][1:])
 
 
 def test_pixels_and_their_regions_tell_the_same_of_the_captioner() -> None:
     sight, side = encoder("vgg")
     model = captioner("adaptive", sight)
-    seen = lrp().attribute(model, photos(side), Targets(captions()))
+    of_pixels = lrp().attribute(model, photos(side), Targets(captions()))
     values = sight.eval()(photos(side)).values.detach()
     batch = CaptionBatch(torch.arange(B), captions().unsqueeze(1), regions=values)
     stored = lrp().attribute(model, batch, Targets(captions()))
     assert stored.pixels is None
-    torch.testing.assert_close(stored.regions, seen.regions)
-    torch.testing.assert_close(stored.words, seen.words)
+    torch.testing.assert_close(stored.regions, of_pixels.regions)
+    torch.testing.assert_close(stored.words, of_pixels.words)
 
 
 def test_the_model_is_left_as_it_was_found() -> None:
@@ -131,8 +134,8 @@ def test_it_works_where_gradients_are_off(mode: type) -> None:
     model = captioner("aoa_refined", sight)
     expected = lrp().attribute(model, photos(side), Targets(captions()))
     with mode():
-        found = lrp().attribute(model, photos(side), Targets(captions(), words=captions()))
-    torch.testing.assert_close(vars(found), vars(expected))
+        explanation = lrp().attribute(model, photos(side), Targets(captions(), words=captions()))
+    torch.testing.assert_close(vars(explanation), vars(expected))
 
 
 def test_chunks_shrink_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,8 +187,8 @@ def test_presets_are_built_and_explain(preset: str) -> None:
     sight, side = encoder("efficientnet_lite0")
     explainer = instantiate(OmegaConf.load(CONF / f"{preset}.yaml"))
     assert isinstance(explainer, LRP) and isinstance(explainer.composite, Composite) and explainer.epsilon == 0.01
-    found = explainer.attribute(captioner("gridtd", sight), photos(side), Targets(captions()))
-    assert found.pixels is not None and found.pixels.abs().sum() > 0
+    explanation = explainer.attribute(captioner("gridtd", sight), photos(side), Targets(captions()))
+    assert explanation.pixels is not None and explanation.pixels.abs().sum() > 0
 
 
 def test_the_preset_of_the_paper() -> None:

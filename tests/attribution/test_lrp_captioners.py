@@ -11,15 +11,17 @@ from tests.attribution.tiny import CAPTIONERS, B, R, S, captioner, captions, lrp
 from whysaid.attribution.targets import Targets
 from whysaid.data.batch import CaptionBatch
 
-ORACLES: dict[str, Callable[..., oracle.Found]] = {name: getattr(oracle, name.partition("_")[0]) for name in CAPTIONERS}
+ORACLES: dict[str, Callable[..., oracle.Relevance]] = {
+    name: getattr(oracle, name.partition("_")[0]) for name in CAPTIONERS
+}
 
 
 def batch(mask: torch.Tensor | None = None) -> CaptionBatch:
     return CaptionBatch(torch.arange(B), captions().unsqueeze(1), regions=regions(), mask=mask)
 
 
-def close(found: torch.Tensor, expected: np.ndarray, tolerance: float = 1e-9) -> bool:
-    return bool(np.abs(found.numpy() - expected).max() <= tolerance * np.abs(expected).max())
+def close(actual: torch.Tensor, expected: np.ndarray, tolerance: float = 1e-9) -> bool:
+    return bool(np.abs(actual.numpy() - expected).max() <= tolerance * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", CAPTIONERS)
@@ -27,7 +29,7 @@ def close(found: torch.Tensor, expected: np.ndarray, tolerance: float = 1e-9) ->
 def test_relevance_is_that_of_nested_loops(name: str, epsilon: float) -> None:
     model = captioner(name)
     targets = Targets(captions())
-    found = lrp(epsilon=epsilon).attribute(model, batch(), targets)
+    explanation = lrp(epsilon=epsilon).attribute(model, batch(), targets)
     weights = {key: value.detach().numpy() for key, value in model.state_dict().items()}
     inputs = targets.inputs()
     for b in range(B):
@@ -35,9 +37,11 @@ def test_relevance_is_that_of_nested_loops(name: str, epsilon: float) -> None:
             logit, words, image = ORACLES[name](
                 weights, regions()[b].numpy(), inputs[b, : t + 1].numpy(), int(captions()[b, t]), epsilon
             )
-            assert close(found.words[b, t, : t + 1], words)
-            assert close(found.regions[b, t], image.sum(1))
-            assert abs(float(found.residual[b, t]) - (logit - words.sum() - image.sum())) <= 1e-9 * abs(image).sum()
+            assert close(explanation.words[b, t, : t + 1], words)
+            assert close(explanation.regions[b, t], image.sum(1))
+            assert (
+                abs(float(explanation.residual[b, t]) - (logit - words.sum() - image.sum())) <= 1e-9 * abs(image).sum()
+            )
 
 
 def test_the_oracle_tells_where_epsilon_stands() -> None:
@@ -66,28 +70,28 @@ def test_no_word_depends_on_later_ones_or_on_other_questions(name: str) -> None:
     assert (every.words.triu(1) == 0).all()
     some = lrp().attribute(model, batch(), Targets(captions(), positions=[2, 0]))
     cut = lrp().attribute(model, batch(), Targets(captions()[:, :2], positions=[1]))
-    for place, found, at in ((2, some, 0), (0, some, 1), (1, cut, 0)):
-        torch.testing.assert_close(found.regions[:, at], every.regions[:, place])
-        length = found.words.shape[2]
-        torch.testing.assert_close(found.words[:, at], every.words[:, place, :length])
+    for place, partial, at in ((2, some, 0), (0, some, 1), (1, cut, 0)):
+        torch.testing.assert_close(partial.regions[:, at], every.regions[:, place])
+        length = partial.words.shape[2]
+        torch.testing.assert_close(partial.words[:, at], every.words[:, place, :length])
 
 
 def test_this_word_rather_than_that_one_is_a_difference() -> None:
     model = captioner("gridtd")
     this, that = torch.full((B, S), 4), torch.full((B, S), 5)
-    one, other = (lrp().attribute(model, batch(), Targets(captions(), words=words)) for words in (this, that))
+    first, other = (lrp().attribute(model, batch(), Targets(captions(), words=words)) for words in (this, that))
     both = lrp().attribute(model, batch(), Targets(captions(), words=this, against=that))
-    torch.testing.assert_close(both.regions, one.regions - other.regions)
-    torch.testing.assert_close(both.words, one.words - other.words)
-    torch.testing.assert_close(both.residual, one.residual - other.residual)
+    torch.testing.assert_close(both.regions, first.regions - other.regions)
+    torch.testing.assert_close(both.words, first.words - other.words)
+    torch.testing.assert_close(both.residual, first.residual - other.residual)
 
 
 def test_the_predicted_word_is_the_most_likely_one_after_the_given_words() -> None:
     model, targets = captioner("soft"), Targets(captions(), words="predicted")
     with torch.no_grad():
         logits = model.eval().unroll(targets.inputs(), model.features(batch())).logits
-    found = lrp().attribute(model, batch(), targets)
-    given = lrp().attribute(model, batch(), Targets(captions(), words=logits.argmax(2)))
-    torch.testing.assert_close(found.regions, given.regions, rtol=0, atol=0)
-    score = (found.regions.sum(2) + found.words.sum(2) + found.residual).numpy()
+    predicted = lrp().attribute(model, batch(), targets)
+    likeliest = lrp().attribute(model, batch(), Targets(captions(), words=logits.argmax(2)))
+    torch.testing.assert_close(predicted.regions, likeliest.regions, rtol=0, atol=0)
+    score = (predicted.regions.sum(2) + predicted.words.sum(2) + predicted.residual).numpy()
     np.testing.assert_allclose(score, logits.amax(2).numpy(), rtol=1e-12)

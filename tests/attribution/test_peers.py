@@ -61,9 +61,9 @@ def ours(encoder: Stack, images: Tensor, composite: Composite) -> Tensor:
     return relevance
 
 
-def close(found: Tensor, expected: Tensor, tolerance: float = 1e-6) -> None:
+def close(actual: Tensor, expected: Tensor, tolerance: float = 1e-6) -> None:
     assert expected.abs().max() > 1e-4  # there is something to compare
-    assert (found - expected).abs().max() < tolerance * expected.abs().max()
+    assert (actual - expected).abs().max() < tolerance * expected.abs().max()
 
 
 class Flat(nn.Module):

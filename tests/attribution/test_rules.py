@@ -97,8 +97,8 @@ def relevance(
 ) -> Tensor:
     """R of x from R of y, whichever way the layer hands it on."""
     y = linear.forward(x, weight, bias)
-    found = Layer("it", linear, rule, first, x, weight, bias, y, y).propagate(output / y)
-    return found if first else found * x
+    relevance_in = Layer("it", linear, rule, first, x, weight, bias, y, y).propagate(output / y)
+    return relevance_in if first else relevance_in * x
 
 
 def cases(name: str, signed: bool) -> tuple[list[bool], float]:
@@ -113,8 +113,8 @@ def test_a_product_in_matrix_form(name: str, signed: bool) -> None:
     rule, matrix_form = PAIRS[name]
     x, weight, bias, output = drawn(3, 2, 6) + lift, drawn(4, 6), drawn(4), drawn(3, 2, 4)
     for first in firsts:
-        found = relevance(Product(), rule, first, x, weight, bias, output).view(-1, 6)
-        for row, source, onto in zip(found, x.view(-1, 6), output.view(-1, 4), strict=True):
+        actual = relevance(Product(), rule, first, x, weight, bias, output).view(-1, 6)
+        for row, source, onto in zip(actual, x.view(-1, 6), output.view(-1, 4), strict=True):
             expected = matrix_form(source.numpy(), weight.numpy(), bias.numpy(), onto.numpy(), EPSILON)
             np.testing.assert_allclose(row.numpy(), expected, rtol=1e-9, atol=1e-12)
 
@@ -132,8 +132,8 @@ def test_a_convolution_in_matrix_form(name: str, kind: str) -> None:
     output = drawn(*linear.forward(x, weight, bias).shape)
     repeated = bias[:, None].expand(-1, output[0, 0].numel()).flatten().numpy()
     for first in cases(name, True)[0]:
-        found = relevance(linear, rule, first, x, weight, bias, output)
-        for row, source, onto in zip(found, x, output, strict=True):
+        actual = relevance(linear, rule, first, x, weight, bias, output)
+        for row, source, onto in zip(actual, x, output, strict=True):
             numbers = source.flatten().numpy(), matrix, repeated, onto.flatten().numpy()
             np.testing.assert_allclose(row.flatten().numpy(), matrix_form(*numbers, EPSILON), rtol=1e-9, atol=1e-12)
 

@@ -20,10 +20,19 @@ def test_all_words_are_explained_by_default() -> None:
 def test_scores_are_of_the_asked_words() -> None:
     two = LOGITS[:, [2, 0]]
     assert Targets(TOKENS, [2, 0]).scores(two).tolist() == [[18, 5], [42 - 2, 31]]
-    given = torch.tensor([[1, 2], [3, 4]])
-    assert Targets(TOKENS, [2, 0], given).scores(two).tolist() == [[17, 2], [43, 28]]
-    assert Targets(TOKENS, [2, 0], given, given - 1).scores(two).tolist() == [[1, 1], [1, 1]]
+    words = torch.tensor([[1, 2], [3, 4]])
+    assert Targets(TOKENS, [2, 0], words).scores(two).tolist() == [[17, 2], [43, 28]]
+    assert Targets(TOKENS, [2, 0], words, words - 1).scores(two).tolist() == [[1, 1], [1, 1]]
     assert Targets(TOKENS, [2, 0], "predicted").scores(two).tolist() == [[23, 7], [47, 31]]
+
+
+def test_a_prompt_is_read_before_start() -> None:
+    prompted = Targets(TOKENS, [2, 0], prompt=torch.tensor([[6, 7], [7, 7]]))
+    assert prompted.inputs().tolist() == [[6, 7, 1, 5, 6], [7, 7, 1, 7, 2]]
+    assert prompted.places == [4, 2] and prompted.context_length == 5
+    assert prompted.scores(LOGITS[:, [2, 0]]).tolist() == Targets(TOKENS, [2, 0]).scores(LOGITS[:, [2, 0]]).tolist()
+    moved = prompted.to(torch.device("cpu"))
+    assert moved.inputs().tolist() == prompted.inputs().tolist()
 
 
 @pytest.mark.parametrize("positions", [[], [3], [-1], [0, 7]])

@@ -19,13 +19,18 @@ from whysaid.attribution.gradient.grad_cam import GradCam, GuidedGradCam
 from whysaid.attribution.gradient.guided import DeconvNet, GuidedBackprop
 from whysaid.attribution.gradient.shared_passes import SharedPasses, shared_passes
 from whysaid.attribution.gradient.simple import Saliency
-from whysaid.attribution.method import Explanation, Method, speaks_against
+from whysaid.attribution.looking.gradient_attention import GradientAttention
+from whysaid.attribution.looking.rollout import AttentionRollout
+from whysaid.attribution.looking.sentinel import Sentinel
+from whysaid.attribution.method import Explanation, Method, as_shown, speaks_against
 from whysaid.attribution.targets import Targets
-from whysaid.attribution.together import attribute_all, chosen
-from whysaid.errors import UserError
+from whysaid.attribution.together import attribute_all, attribute_fitting, chosen
+from whysaid.errors import DoesNotApplyError, UserError
 
 LAYERS = 2
 """Convolutions of the small VGG."""
+
+FOR_TRANSFORMERS = ("attention_rollout", "gradient_attention", "attention_grad_cam")
 
 
 class Convolutions(TorchDispatchMode):
@@ -46,9 +51,9 @@ class Convolutions(TorchDispatchMode):
 def counted(methods: dict[str, Method], words: list[int] | None = None) -> tuple[int, int]:
     """How many forwards and backwards of the whole encoder the methods take."""
     model, side = sighted("gridtd", "vgg")
-    with Convolutions() as found:
+    with Convolutions() as convolutions:
         attribute_all(methods, model, photos(side), Targets(captions(), words))
-    return found.calls["forward"] // LAYERS, found.calls["backward"] // LAYERS
+    return convolutions.calls["forward"] // LAYERS, convolutions.calls["backward"] // LAYERS
 
 
 def test_products_may_be_rounded() -> None:
@@ -59,8 +64,8 @@ def test_products_may_be_rounded() -> None:
     mixed = rounded | {"Saliency": Saliency(dtype="float32"), "GradCam": GradCam()}
 
     def maps(methods: dict[str, Method], dtype: torch.dtype) -> dict[str, Tensor]:
-        found = attribute_all(methods, model.to(dtype), photos(side).to(dtype), Targets(captions()))
-        return {name: found[name].pixels for name in exact}  # type: ignore[misc]
+        explanations = attribute_all(methods, model.to(dtype), photos(side).to(dtype), Targets(captions()))
+        return {name: explanations[name].pixels for name in exact}  # type: ignore[misc]
 
     for same in ((exact, rounded, torch.float64), (exact, mixed, torch.float32)):
         torch.testing.assert_close(maps(same[0], same[2]), maps(same[1], same[2]), rtol=0, atol=0)
@@ -99,9 +104,9 @@ def test_no_memory_is_held_until_the_garbage_collector_comes() -> None:
     try:
         with shared_passes(model, photos(side), Targets(captions()), 4) as passes:
             GuidedGradCam().explain(passes)
-            seen = weakref.ref(passes.encoder_pass.images)
+            images = weakref.ref(passes.encoder_pass.images)
         del passes
-        assert seen() is None
+        assert images() is None
     finally:
         gc.enable()
 
@@ -109,10 +114,10 @@ def test_no_memory_is_held_until_the_garbage_collector_comes() -> None:
 @pytest.mark.parametrize("first", METHODS)
 def test_no_order_of_methods_matters(first: str) -> None:
     model, side = sighted("gridtd", "scenes_cnn")
-    found = attribute_all({first: METHODS[first], **METHODS}, model, photos(side), Targets(captions()))
+    explanations = attribute_all({first: METHODS[first], **METHODS}, model, photos(side), Targets(captions()))
     alone = METHODS["guided_grad_cam"].attribute(model, photos(side), Targets(captions()))
-    assert next(iter(found)) == first
-    torch.testing.assert_close(vars(found["guided_grad_cam"]), vars(alone), rtol=1e-9, atol=1e-12)
+    assert next(iter(explanations)) == first
+    torch.testing.assert_close(vars(explanations["guided_grad_cam"]), vars(alone), rtol=1e-9, atol=1e-12)
 
 
 def test_memory_that_does_not_suffice_halves_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,8 +134,8 @@ def test_memory_that_does_not_suffice_halves_the_chunk(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(shared_passes, "batched_gradient", small)
     most = 1
-    found = Saliency(chunk=4).attribute(model, photos(side), Targets(captions()))
-    torch.testing.assert_close(vars(found), vars(expected), rtol=1e-9, atol=1e-12)
+    explanation = Saliency(chunk=4).attribute(model, photos(side), Targets(captions()))
+    torch.testing.assert_close(vars(explanation), vars(expected), rtol=1e-9, atol=1e-12)
     most = 0
     with pytest.raises(UserError, match="too little GPU memory to explain one word"):
         Saliency().attribute(model, photos(side), Targets(captions()))
@@ -152,24 +157,67 @@ def test_an_error_names_the_method_that_it_comes_from(wrong: str) -> None:
         attribute_all(methods, model, photos(side), Targets(captions()))
 
 
+def several(**more: Method) -> dict[str, Method]:
+    return {"lrp": lrp(), "rollout": AttentionRollout(), "saliency": Saliency(), "chefer": GradientAttention(), **more}
+
+
+def test_methods_that_cannot_explain_a_model_are_left_out_with_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    model, side = sighted("aoa", "vgg")
+    methods = several(sentinel=Sentinel())
+    explanations = attribute_fitting(methods, model, photos(side), Targets(captions()))
+    assert list(explanations) == list(methods) == ["lrp", "saliency"]
+    (line,) = caplog.messages
+    assert line == (
+        "left out, since they cannot explain this model: rollout, chefer (AoA is no transformer, whose attention leads "
+        "from layer to layer); sentinel (AoA has no sentinel)"
+    )
+    expected = attribute_all(methods, model, photos(side), Targets(captions()))
+    for name, explanation in explanations.items():
+        torch.testing.assert_close(vars(explanation), vars(expected[name]))
+    attribute_fitting(methods, model, photos(side), Targets(captions()))
+    assert len(caplog.messages) == 1, "what was left out once is not tried again"
+
+
+def test_a_method_that_is_asked_for_is_not_left_out() -> None:
+    model, side = sighted("aoa", "vgg")
+    given = model, photos(side), Targets(captions())
+    for methods, required in (({"rollout": AttentionRollout()}, ()), (several(), ["rollout", "lrp"])):
+        with pytest.raises(DoesNotApplyError, match=r"^rollout: AoA is no transformer, .* choose another attribution"):
+            attribute_fitting(methods, *given, required)
+    with pytest.raises(DoesNotApplyError, match=r"^rollout: AoA is no transformer,"):
+        attribute_all(several(), *given)
+
+
+def test_a_method_that_fails_is_not_left_out() -> None:
+    """A chunk of 0 is not a matter of the model."""
+    model, side = sighted("aoa", "vgg")
+    with pytest.raises(UserError, match="chunk is the number of words explained at once"):
+        attribute_fitting(several(chefer=GradientAttention(0)), model, photos(side), Targets(captions()))
+
+
 def test_methods_whose_maps_speak_against_nothing_say_so() -> None:
-    """And only these: the maps of all others hold negative numbers here."""
+    """The maps of all others hold negative numbers here; those of a gradient do too, whose sign says nothing."""
+    without = {"deconvnet", "guided_backprop", "guided_grad_cam", "smooth_grad"}
     model, side = sighted("gridtd", "vgg")
     methods = {"lrp": lrp(), **METHODS}
-    found = attribute_all(methods, model, photos(side), Targets(captions()))
+    explanations = attribute_all(methods, model, photos(side), Targets(captions()))
     for name, method in methods.items():
-        pixels = found[name].pixels
-        assert pixels is not None and speaks_against(method) == bool((pixels.sum(2) < 0).any()), name
+        pixels = explanations[name].pixels
+        assert pixels is not None
+        negative = bool((pixels.sum(2) < 0).any())
+        assert speaks_against(method) == (negative and name not in without), name
+        shown = as_shown(method, explanations[name])
+        assert shown.pixels is not None and (speaks_against(method) or bool((shown.pixels >= 0).all())), name
 
 
 def test_the_group_gives_one_method_or_many(tmp_path: Path) -> None:
-    given = "ckpt=any", "image=any"
-    one = chosen(composed("explain", tmp_path, *given, "attribution=grad_cam").attribution, "grad_cam")
-    assert {name: type(method) for name, method in one.items()} == {"grad_cam": GradCam}
-    every = chosen(composed("explain", tmp_path, *given, "attribution=all").attribution, "all")
-    assert set(every) == {"lrp", *METHODS} - {"sentinel"}
-    config = composed("explain", tmp_path, *given, "attribution=all", "attribution.occlusion=null")
+    paths = "ckpt=any", "image=any"
+    single = chosen(composed("explain", tmp_path, *paths, "attribution=grad_cam").attribution, "grad_cam")
+    assert {name: type(method) for name, method in single.items()} == {"grad_cam": GradCam}
+    every = chosen(composed("explain", tmp_path, *paths, "attribution=all").attribution, "all")
+    assert set(every) == {"lrp", *METHODS, *FOR_TRANSFORMERS} - {"sentinel"}
+    config = composed("explain", tmp_path, *paths, "attribution=all", "attribution.occlusion=null")
     assert set(chosen(config.attribution, "all")) == set(every) - {"occlusion"}
-    more = composed("explain", tmp_path, *given, "attribution=all", "+attribution@attribution.sentinel=sentinel")
+    more = composed("explain", tmp_path, *paths, "attribution=all", "+attribution@attribution.sentinel=sentinel")
     assert set(chosen(more.attribution, "all")) == {*every, "sentinel"}
     assert chosen(None, "") == {} == chosen(OmegaConf.create({}), "")

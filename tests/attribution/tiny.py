@@ -24,6 +24,7 @@ from whysaid.models.encoders.resnet import Bottleneck
 from whysaid.models.encoders.scenes_cnn import ScenesCNN
 from whysaid.models.gridtd import GridTD
 from whysaid.models.soft import Soft
+from whysaid.models.transformer import Transformer
 
 B, S, V, R, D = 2, 4, 9, 4, 5
 
@@ -35,6 +36,7 @@ CAPTIONERS: dict[str, Callable[[Encoder], Captioner]] = {
     "aoa_both": lambda encoder: AoA(encoder, V, 5, 6, 4, heads=2, gate_on="both"),
     "aoa_refined": lambda encoder: AoA(encoder, V, 5, 6, 4, heads=2, refiner_layers=2),
     "aoa_both_refined": lambda encoder: AoA(encoder, V, 5, 6, 4, heads=2, gate_on="both", refiner_layers=1),
+    "transformer": lambda encoder: Transformer(encoder, V, 6, 7, 4, layers=2, heads=2),
 }
 
 
@@ -89,12 +91,12 @@ def captioner(name: str, encoder: Encoder | None = None) -> Captioner:
 
 
 def without_biases(model: nn.Module) -> None:
-    """Sets every bias to 0, also those that folding BatchNorm would make, and raises the mean of all kernels.
+    """Sets every bias to 0, those that folding BatchNorm would make and vectors of places too; raises kernels' means.
 
     In nets this small, nothing would speak for many an output, and the αβ-rule would have nobody to give to.
     """
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if name.endswith(("bias", "running_mean")):
+        if name.endswith(("bias", "running_mean", "positions.weight")):
             nn.init.zeros_(tensor)
     for module in model.modules():
         if isinstance(module, nn.Conv2d):

@@ -9,12 +9,15 @@ import torch
 from PIL import Image
 from pytorch_lightning.trainer.states import TrainerFn
 
+from tests.figures.checks import texts
 from whysaid.attribution.looking.attention import attend
 from whysaid.callbacks import first_images
 from whysaid.callbacks.attention_maps import AttentionMaps
 from whysaid.data.batch import CaptionBatch
 from whysaid.data.captions.captioned_image import CaptionedImage
+from whysaid.data.object_words import coco_objects
 from whysaid.data.vocabulary import SPECIALS, START, Vocabulary
+from whysaid.figures.marks import HALLUCINATED
 from whysaid.models.adaptive import Adaptive
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.encoders.scenes_cnn import ScenesCNN
@@ -64,7 +67,11 @@ def scene(tmp_path, monkeypatch):
         sanity_checking=False,
         current_epoch=0,
         state=SimpleNamespace(fn=TrainerFn.FITTING),
-        datamodule=SimpleNamespace(images=lambda split: images),
+        datamodule=SimpleNamespace(
+            images=lambda split: images,
+            references=lambda split: {7: ["a dog sleeps"], 8: [], 9: []},
+            object_words=coco_objects(),
+        ),
     )
     logged = []
     monkeypatch.setattr(first_images, "log_figures", lambda trainer, name, figures, folder: logged.append(figures))
@@ -85,11 +92,20 @@ def test_draws_the_first_images_and_touches_nothing(scene):
     validate(scene, images=2)
     (figures,) = scene.logged
     assert list(figures) == ["attention_7", "attention_8"]
-    assert [text.get_text() for text in figures["attention_8"].texts if text.get_weight() == "bold"] == ["dog"]
+    title = "Attention, where the model looked for each word: Adaptive, image 8"
+    assert [text.get_text() for text in figures["attention_8"].texts if text.get_weight() == "bold"] == [title, "dog"]
     assert not scene.module.captioner.training
     assert all(torch.equal(value, before[name]) for name, value in scene.module.captioner.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random)
     assert all(parameter.grad is None for parameter in scene.module.captioner.parameters())
+
+
+def test_the_caption_stands_above_with_its_hallucinated_words_marked(scene):
+    validate(scene, images=1)
+    figure = scene.logged[0]["attention_7"]
+    marked = [text.get_text() for text in figure.texts if text.get_color() == HALLUCINATED.mark.colour]
+    assert marked == ["cat", "cat", "word"], "no reference of image 7 has a cat"
+    assert HALLUCINATED.text in texts(figure) and "a dog on a" in texts(figure)
 
 
 def test_an_empty_caption_is_drawn_too(scene):

@@ -12,6 +12,7 @@ from whysaid.callbacks.across import broadcast, gather_by_id
 from whysaid.callbacks.caption_metrics import CaptionMetrics
 from whysaid.data.captions.captioned_image import CaptionedImage
 from whysaid.data.object_words import coco_objects
+from whysaid.doors.results import logged_notes
 from whysaid.errors import UserError
 from whysaid.metrics.text import BLEU, CIDEr
 
@@ -58,6 +59,16 @@ def test_validation_scores_every_batch(callback: CaptionMetrics, stage: SimpleNa
     assert stage.logged.keys() == {"val/CIDEr"} and stage.logged["val/CIDEr"] > 1
     assert callback.captions == {1: "a dog runs", 2: "two cats sleep", 3: "a red bus"}
     assert not list(tmp_path.glob("predictions_*"))
+
+
+def test_notes_are_of_the_last_scores_of_each_split(callback: CaptionMetrics, stage: SimpleNamespace) -> None:
+    batches(callback, "validation", {1: "a dog runs"})
+    callback.on_validation_epoch_end(stage.trainer, stage.module)
+    assert logged_notes(SimpleNamespace(callbacks=[callback, object()])) == callback.notes  # type: ignore[arg-type]
+    assert callback.notes.keys() == {"val/CIDEr"} and stage.logged["val/CIDEr"] == 0
+    batches(callback, "validation", {1: "a dog runs", 2: "two cats sleep"})
+    callback.on_validation_epoch_end(stage.trainer, stage.module)
+    assert callback.notes == {} and stage.logged["val/CIDEr"] > 0
 
 
 def test_captions_of_an_earlier_epoch_are_forgotten(callback: CaptionMetrics, stage: SimpleNamespace) -> None:

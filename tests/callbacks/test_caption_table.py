@@ -8,7 +8,8 @@ from PIL import Image
 
 from whysaid.callbacks import caption_table
 from whysaid.callbacks.caption_metrics import CaptionMetrics
-from whysaid.callbacks.caption_table import CaptionTable, unsupported
+from whysaid.callbacks.caption_table import CaptionTable
+from whysaid.callbacks.unsupported import hallucinated, miscoloured, unsupported
 from whysaid.data.captions.captioned_image import CaptionedImage
 from whysaid.data.object_words import coco_objects
 from whysaid.errors import UserError
@@ -27,12 +28,29 @@ from whysaid.metrics.scorer import Scores
     ],
 )
 def test_unsupported_words(caption, references, wrong):
-    positions = unsupported(caption, references, coco_objects())
+    positions = hallucinated(caption, references, coco_objects())
+    assert positions == {i for i, word in enumerate(caption.split()) if word in wrong}
+
+
+@pytest.mark.parametrize(
+    ("caption", "references", "wrong"),
+    [
+        ("a red dog and a black cat", ["a brown dog", "a dog"], {"red"}),
+        ("a small gray dog", ["a grey dog"], set()),
+        ("a red dog", ["a dog"], set()),
+        ("a red dog", ["a red cat and a blue dog"], {"red"}),
+        ("a Red dog", ["a red dog"], set()),
+        ("red", ["a blue dog"], set()),
+    ],
+)
+def test_wrong_colours_of_objects_that_are_there(caption, references, wrong):
+    positions = miscoloured(caption, references, coco_objects())
     assert positions == {i for i, word in enumerate(caption.split()) if word in wrong}
 
 
 def test_data_without_objects_have_no_wrong_words():
-    assert unsupported("a cat", ["a dog"], None) == set()
+    assert unsupported("a red cat", ["a dog and a black cat"], None) == (set(), set())
+    assert unsupported("a red cat", [], coco_objects()) == (set(), set()), "nobody tells what is there"
 
 
 @pytest.fixture
@@ -71,7 +89,7 @@ def test_rows_are_the_first_captioned_images_with_their_scores(shown):
     ((stem, sheet),) = shown.sheets[0].items()
     assert stem == "captions_test"
     assert {"CIDEr 1.50", "CIDEr 0.00"} <= {text.get_text() for text in sheet.texts}
-    assert [text.get_text() for text in sheet.texts if text.get_weight() == "bold"] == ["cat"]
+    assert [text.get_text() for text in sheet.texts if text.get_weight() == "bold"] == ["cat", "word"]
 
 
 def test_an_evaluation_names_the_split_it_ran_on(shown):

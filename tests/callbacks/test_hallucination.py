@@ -62,7 +62,7 @@ def test_rare_words_are_left_out_and_the_worst_drawn(
     stage: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Any] = []
-    monkeypatch.setattr("whysaid.callbacks.hallucination.bars", lambda groups, label: drawn.append(groups))
+    monkeypatch.setattr("whysaid.callbacks.hallucination.bars", lambda groups, label, note: drawn.append(groups))
     monkeypatch.setattr("whysaid.callbacks.hallucination.log_figures", lambda *_: None)
     stage.trainer.callbacks[0].captions = CAPTIONS | {2: "a dog on a bus"}  # which is predicted once
     callback(tmp_path, min_count=2, words=1).on_test_end(stage.trainer, None)

@@ -23,8 +23,10 @@ from whysaid.callbacks import first_images
 from whysaid.callbacks.heat_maps import HeatMaps
 from whysaid.data.batch import CaptionBatch
 from whysaid.data.captions.captioned_image import CaptionedImage
+from whysaid.data.object_words import coco_objects
 from whysaid.data.vocabulary import SPECIALS, Vocabulary
 from whysaid.errors import UserError
+from whysaid.figures.marks import HALLUCINATED
 from whysaid.figures.overlay import overlay, soften
 from whysaid.models.adaptive import Adaptive
 from whysaid.models.encoders.encoder import Encoder
@@ -61,7 +63,11 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         sanity_checking=False,
         current_epoch=0,
         state=SimpleNamespace(fn=TrainerFn.FITTING),
-        datamodule=SimpleNamespace(images=lambda split: images),
+        datamodule=SimpleNamespace(
+            images=lambda split: images,
+            references=lambda split: {7: ["a dog sleeps"], 8: [], 9: []},
+            object_words=coco_objects(),
+        ),
     )
     logged: list[dict[str, Any]] = []
     monkeypatch.setattr(first_images, "log_figures", lambda trainer, name, figures, folder: logged.append(figures))
@@ -109,6 +115,13 @@ def test_the_method_says_whether_anything_may_speak_against_a_word(scene: Any) -
         Constant.signed = signed  # type: ignore[attr-defined]
         drawn = panels(validate(scene, method=Constant())["heat_maps_7"])[1]
         np.testing.assert_allclose(drawn, overlay(white, np.ones((SIDE, SIDE)), signed), atol=1e-5)
+
+
+def test_method_model_and_caption_stand_above(scene: Any) -> None:
+    shown = [text.get_text() for text in validate(scene)["heat_maps_7"].texts]
+    assert "LRP, what each word rests on: Adaptive, image 7" in shown
+    assert {"a dog on a", "cat", "LRP of the image", HALLUCINATED.text} <= set(shown)
+    assert any(text.startswith("bar: the word's share of all LRP") for text in shown)
 
 
 def test_inference_mode_and_autocast_change_nothing(scene: Any) -> None:

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from whysaid.callbacks.inpainting_metrics import InpaintingMetrics
 from whysaid.data.images import Preprocessing
+from whysaid.data.inpainting.filling import fill_biharmonic, fill_with_mean
 from whysaid.data.inpainting.holes import InpaintingBatch, uncentred
 from whysaid.metrics.frechet import frechet_distance
-from whysaid.metrics.inpainting import fill_biharmonic, fill_with_mean, hole_error, score_images
+from whysaid.metrics.inpainting import hole_error, score_images
 from whysaid.models.encoders.encoder import Encoder, Regions
 from whysaid.models.inpainting.generator import Inpainted
 

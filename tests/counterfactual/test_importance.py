@@ -5,7 +5,7 @@ from PIL import Image
 
 from tests.studies.planted import PATCHES, Planted
 from whysaid.counterfactual.importance import TRUE, Importance, shrunk
-from whysaid.counterfactual.recaption import Recaption, same_word_distance, shared, summed_distance, tell
+from whysaid.counterfactual.recaption import Recaption, recaption, same_word_distance, shared, summed_distance
 from whysaid.counterfactual.view import photo_objects
 from whysaid.data.instances import Instance
 from whysaid.data.vocabulary import END, SPECIALS, Vocabulary
@@ -50,10 +50,10 @@ class Black:
     """Fills with black, and puts noise where it should not; notes what it is given."""
 
     def __init__(self):
-        self.given = []
+        self.shapes = []
 
     def __call__(self, images, masks):
-        self.given.append((tuple(images.shape), tuple(masks.shape)))
+        self.shapes.append((tuple(images.shape), tuple(masks.shape)))
         return torch.rand_like(images) * (1 - masks)
 
 
@@ -65,9 +65,9 @@ def importance(inpainter=None, **settings):
 
 
 def test_what_the_caption_depends_on_is_important():
-    weighed = importance()(writer(), photo(), OBJECTS)
-    assert weighed.told.words == ["cat"]
-    first, second = (one.changes["black"] for one in weighed.objects)
+    effects = importance()(writer(), photo(), OBJECTS)
+    assert effects.original.words == ["cat"]
+    first, second = (effect.changes["black"] for effect in effects.objects)
     assert first.words != ["cat"] and first.distance == 1
     assert second.words == ["cat"] and (second.distance, second.drop, second.attention_same) == (0, 0, 0)
 
@@ -89,9 +89,9 @@ def test_the_lost_probability_by_hand():
 def test_only_the_hole_changes_and_all_objects_are_one_batch():
     inpainter = Black()
     together = importance(inpainter)(writer(), photo(), OBJECTS)
-    assert inpainter.given == [((2, 3, 8, 8), (2, 1, 8, 8))]
-    alone = importance(one := Black(), at_once=1)(writer(), photo(), OBJECTS)
-    assert len(one.given) == 2
+    assert inpainter.shapes == [((2, 3, 8, 8), (2, 1, 8, 8))]
+    alone = importance(single := Black(), at_once=1)(writer(), photo(), OBJECTS)
+    assert len(single.shapes) == 2
     before = np.array(photo())
     for a, b in zip(together.objects, alone.objects, strict=True):
         picture = a.changes["black"].picture
@@ -101,10 +101,10 @@ def test_only_the_hole_changes_and_all_objects_are_one_batch():
 
 def test_a_wide_photo_and_a_large_one():
     wide = photo().resize((16, 8), Image.Resampling.NEAREST)
-    weighed = importance()(writer(), wide, OBJECTS)
-    assert [one.mask.shape for one in weighed.objects] == [(8, 16)] * 2
-    assert weighed.objects[0].mask[:2, :4].all() and weighed.objects[0].share == 8 / 128
-    assert weighed.objects[0].changes["black"].picture.shape == (8, 16, 3)
+    effects = importance()(writer(), wide, OBJECTS)
+    assert [effect.mask.shape for effect in effects.objects] == [(8, 16)] * 2
+    assert effects.objects[0].mask[:2, :4].all() and effects.objects[0].share == 8 / 128
+    assert effects.objects[0].changes["black"].picture.shape == (8, 16, 3)
     assert shrunk(Image.new("RGB", (300, 200)), 100).size == (150, 100)
     assert shrunk(photo(), 8) == photo()
     large = photo().resize((64, 64), Image.Resampling.NEAREST)
@@ -123,43 +123,43 @@ def test_a_wide_photo_and_a_large_one():
 )
 def test_what_is_left_in(instance, reason):
     inpainter = Black()
-    weighed = importance(inpainter, smallest=0.05, largest=0.25)(writer(), photo(), [instance])
-    assert weighed.objects[0].skipped == reason
-    assert bool(weighed.objects[0].changes) == bool(inpainter.given) == (not reason)
+    effects = importance(inpainter, smallest=0.05, largest=0.25)(writer(), photo(), [instance])
+    assert effects.objects[0].skipped == reason
+    assert bool(effects.objects[0].changes) == bool(inpainter.shapes) == (not reason)
 
 
 def test_a_hole_that_dilation_makes_the_whole_photo():
-    one = importance(largest=1.0, dilate=400)(writer(), photo(), [square(1, 1, 1, 6)]).objects[0]
-    assert one.skipped == "too large"
+    effect = importance(largest=1.0, dilate=400)(writer(), photo(), [square(1, 1, 1, 6)]).objects[0]
+    assert effect.skipped == "too large"
 
 
 def test_where_the_captioner_looked_before_and_after():
-    weighed = importance()(writer(), photo(), OBJECTS)
-    shown = photo_objects(weighed)
+    effects = importance()(writer(), photo(), OBJECTS)
+    shown = photo_objects(effects)
     side = int(PATCHES**0.5)
-    assert weighed.grid == (side, side)
-    changes = [one.changes["black"] for one in weighed.objects]
+    assert effects.grid == (side, side)
+    changes = [effect.changes["black"] for effect in effects.objects]
     for told_, looked, on_grid in [
-        (weighed.told, weighed.told.looked, shown.attention),
-        *((one, one.attention, part.attention) for one, part in zip(changes, shown.parts, strict=True)),
+        (effects.original, effects.original.looked, shown.attention),
+        *((effect, effect.attention, part.attention) for effect, part in zip(changes, shown.parts, strict=True)),
     ]:
         assert on_grid.shape == (side, side) and (on_grid.flatten() == looked).all()
         assert on_grid.sum() == pytest.approx(1 if told_.words else 0)
-    assert [part.moved for part in shown.parts] == [(one.attention_same, one.attention_sum) for one in changes]
-    assert told("a cat", [[1, 0, 0], [0, 1, 0]]).looked.tolist() == [0.5, 0.5, 0]
-    assert told("", np.zeros((0, 3))).looked.tolist() == [0, 0, 0]
+    assert [part.moved for part in shown.parts] == [(effect.attention_same, effect.attention_sum) for effect in changes]
+    assert recaption_of("a cat", [[1, 0, 0], [0, 1, 0]]).looked.tolist() == [0.5, 0.5, 0]
+    assert recaption_of("", np.zeros((0, 3))).looked.tolist() == [0, 0, 0]
 
 
 def test_the_truth_stands_beside_the_inpainters():
     plain = Image.new("RGB", (8, 8), (64, 64, 64))
-    weighed = importance()(writer(), photo(), OBJECTS, truth=lambda one: plain)
-    for one in weighed.objects:
-        assert list(one.changes) == ["black", TRUE] and (one.changes[TRUE].picture == 64).all()
+    effects = importance()(writer(), photo(), OBJECTS, truth=lambda effect: plain)
+    for effect in effects.objects:
+        assert list(effect.changes) == ["black", TRUE] and (effect.changes[TRUE].picture == 64).all()
 
 
 def test_objects_are_looked_for_where_none_are_annotated():
-    found = importance(detector=lambda photo, device: OBJECTS[1:])(writer(), photo())
-    assert [one.instance.id for one in found.objects] == [2]
+    effects = importance(detector=lambda photo, device: OBJECTS[1:])(writer(), photo())
+    assert [effect.instance.id for effect in effects.objects] == [2]
     assert importance(detector=lambda photo, device: OBJECTS)(writer(), photo(), []).objects == []
     with pytest.raises(UserError, match="not annotated: choose detector=mask_rcnn"):
         importance()(writer(), photo())
@@ -181,13 +181,13 @@ def test_no_inpainter_is_left():
 
 def test_the_probability_of_the_caption_that_is_asked_for():
     task, dark = writer(), Image.new("RGB", (8, 8))
-    (own,) = tell(task, [photo()])
-    asked, again = tell(task, [dark, photo()], own.tokens)
+    (own,) = recaption(task, [photo()])
+    asked, again = recaption(task, [dark, photo()], own.tokens)
     assert again.log_p == pytest.approx(own.log_p, abs=1e-6) and asked.log_p < own.log_p
     assert own.attention.shape == (1, PATCHES) and own.attention.sum() == pytest.approx(1)
 
 
-def told(words, attention):
+def recaption_of(words, attention):
     return Recaption(torch.zeros(1), words.split(), np.array(attention, float), 0.0)
 
 
@@ -197,10 +197,10 @@ def test_words_are_paired_as_often_as_both_have_them():
 
 
 def test_how_far_attention_moves():
-    before = told("a cat", [[1, 0, 0], [0, 1, 0]])
-    after = told("cat sleeps", [[0, 0.5, 0.5], [0, 0, 1]])
+    before = recaption_of("a cat", [[1, 0, 0], [0, 1, 0]])
+    after = recaption_of("cat sleeps", [[0, 0.5, 0.5], [0, 0, 1]])
     assert same_word_distance(before, after) == 0.5
     assert summed_distance(before, after) == pytest.approx(0.75)  # (½ ½ 0) against (0 ¼ ¾)
-    assert same_word_distance(before, told("dog", [[1, 0, 0]])) is None
-    assert summed_distance(before, told("", np.zeros((0, 3)))) is None
+    assert same_word_distance(before, recaption_of("dog", [[1, 0, 0]])) is None
+    assert summed_distance(before, recaption_of("", np.zeros((0, 3)))) is None
     assert same_word_distance(before, before) == summed_distance(before, before) == 0

@@ -12,6 +12,7 @@ class Publisher(ThreadingHTTPServer):
     asked: the Range header of each request, None where there was none.
     breaks: bytes after which each coming connection is cut; the ones after the list are whole.
     ranges: whether Range is honoured.
+    tags: path → ETag.
     """
 
     def __init__(self, files: dict[str, bytes]):
@@ -20,6 +21,7 @@ class Publisher(ThreadingHTTPServer):
         self.asked: list[str | None] = []
         self.breaks: list[int] = []
         self.ranges = True
+        self.tags: dict[str, str] = {}
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_port}{path}"
@@ -42,6 +44,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_response(200)
         self.send_header("Content-Length", str(len(content) - start))
+        if self.path in self.server.tags:
+            self.send_header("ETag", f'"{self.server.tags[self.path]}"')
         self.end_headers()
         end = start + self.server.breaks.pop(0) if self.server.breaks else len(content)
         self.wfile.write(content[start:end])

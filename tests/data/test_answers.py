@@ -55,8 +55,8 @@ def test_normalising_twice_changes_nothing_but_what_punctuation_leaves() -> None
 
 
 def test_the_most_frequent_answers_are_kept() -> None:
-    given = ["Yes", "yes.", "no", "two", "2", "2", "red", "blue"]
-    vocabulary = AnswerVocabulary.build(given, 3)
+    answers = ["Yes", "yes.", "no", "two", "2", "2", "red", "blue"]
+    vocabulary = AnswerVocabulary.build(answers, 3)
     assert vocabulary.answers == ["2", "yes", "blue"] and len(vocabulary) == 3
     assert vocabulary.encode(["YES!", "TWO", "no"]) == [1, 0, -1]
     assert "two" in vocabulary and "red" not in vocabulary

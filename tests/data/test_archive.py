@@ -16,13 +16,13 @@ def zipped(path: Path, files: dict[str, bytes] = FILES) -> Path:
     return path
 
 
-def found(folder: Path) -> dict[str, bytes]:
+def files_in(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_takes_what_is_wanted_and_no_more(tmp_path):
     extract(zipped(tmp_path / "a.zip"), tmp_path / "out", ["photos"])
-    assert found(tmp_path / "out") == {name: FILES[name] for name in ("photos/1.jpg", "photos/2.jpg")}
+    assert files_in(tmp_path / "out") == {name: FILES[name] for name in ("photos/1.jpg", "photos/2.jpg")}
 
 
 def test_continues_and_leaves_what_is_there(tmp_path):
@@ -32,7 +32,7 @@ def test_continues_and_leaves_what_is_there(tmp_path):
     (out / "photos/2.jpg").write_bytes(b"cut")
     (out / "photos/2.jpg.partial").write_bytes(b"killed")
     extract(archive, out, ["photos", "notes.txt"])
-    assert found(out) == {name: FILES[name] for name in ("photos/1.jpg", "photos/2.jpg", "notes.txt")}
+    assert files_in(out) == {name: FILES[name] for name in ("photos/1.jpg", "photos/2.jpg", "notes.txt")}
     assert (out / "photos/1.jpg").stat().st_mtime_ns == first
 
 

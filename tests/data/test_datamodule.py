@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from whysaid.assemble.features import attach
+from whysaid.assemble.features import seen_by
 from whysaid.data.captions.captioned_image import CaptionedImage
 from whysaid.data.captions.datamodule import CaptionData
-from whysaid.data.images import Preprocessing
+from whysaid.data.features.featured import ModelInputs
+from whysaid.data.images import Preprocessing, load_image
 from whysaid.data.sampler import Key
 from whysaid.data.vocabulary import END, PAD, START
 from whysaid.errors import UserError
@@ -52,14 +53,12 @@ def pictures(tmp_path: Path) -> Pictures:
 
 def made(pictures: Pictures, **settings: Any) -> CaptionData:
     folder = pictures.folder
-    given = {"min_count": 1, "captions_per_image": 3, "batch_size": 4, "eval_batch_size": 2, **settings}
-    return CaptionData("pictures", str(folder), pictures, str(folder.parent / "cache"), **given)
+    whole = {"min_count": 1, "captions_per_image": 3, "batch_size": 4, "eval_batch_size": 2, **settings}
+    return CaptionData("pictures", str(folder), pictures, str(folder.parent / "cache"), **whole)
 
 
 def on_pixels(pictures: Pictures, **settings: Any) -> CaptionData:
-    data = made(pictures, **settings)
-    data.use(Preprocessing(SIZE, (0.0,) * 3, (1.0,) * 3))
-    return data
+    return made(pictures, **settings).for_model(ModelInputs(Preprocessing(SIZE, (0.0,) * 3, (1.0,) * 3)))
 
 
 def encoder(seed: int = 0) -> ScenesCNN:
@@ -128,8 +127,7 @@ def test_which_captions_are_drawn_depends_on_seed_epoch_and_index_alone(pictures
 
 
 def test_cached_features_stand_in_for_pixels(pictures: Pictures) -> None:
-    data = made(pictures, cache_features=True)
-    attach(data, encoder())
+    data = seen_by(encoder(), made(pictures, cache_features=True))
     (batch, _) = data.loader("test")
     assert batch.images is None and batch.mask is None and batch.regions.dtype == torch.float16
     (pixels, _) = on_pixels(pictures).loader("test")
@@ -142,27 +140,56 @@ def test_cached_features_stand_in_for_pixels(pictures: Pictures) -> None:
 
 def test_features_are_computed_once_and_anew_for_another_encoder(pictures: Pictures) -> None:
     for _ in range(2):
-        data = made(pictures, cache_features=True)
-        attach(data, encoder())
+        data = seen_by(encoder(), made(pictures, cache_features=True))
     (folder,) = data.cache_dir.glob("features-*")
     written = {path: path.stat().st_mtime_ns for path in folder.glob("*.f16")}
-    other = made(pictures, cache_features=True)
-    attach(other, encoder(seed=1))
+    other = seen_by(encoder(seed=1), made(pictures, cache_features=True))
     assert len(list(data.cache_dir.glob("features-*"))) == 2
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.f16")} == written
     (a, _), (b, _) = data.loader("test"), other.loader("test")
     assert not a.regions.equal(b.regions)
 
 
+def test_features_are_of_the_picture_and_not_of_its_number(tmp_path: Path) -> None:
+    """Two data sets of one name with the same ids, whose splits share ids too, and a picture that is replaced."""
+
+    class Renumbered(Pictures):
+        def __init__(self, folder: Path, shade: int):
+            self.shade = shade
+            super().__init__(folder)
+            for split in COUNTS:
+                for image in self.read(split):
+                    pixels = np.full((SIZE, SIZE, 3), (7 * image.id + shade + len(split) * 50) % 256, np.uint8)
+                    Image.fromarray(pixels).save(image.path)
+
+        def read(self, split: str) -> list[CaptionedImage]:
+            captions = ("picture one", "picture two")
+            (self.folder / split).mkdir(exist_ok=True)
+            return [CaptionedImage(i, self.folder / split / f"{i}.png", captions) for i in range(COUNTS[split])]
+
+    def regions_match_pixels(pictures: Pictures) -> None:
+        data = seen_by(encoder(), made(pictures, cache_features=True))
+        for split in COUNTS:
+            images = data.images(split)
+            batch = data.dataset(split)[[Key(0, i) for i in range(len(images))]]
+            pixels = torch.stack([encoder().preprocessing(load_image(image.path)) for image in images])
+            torch.testing.assert_close(batch.regions.float(), encoder()(pixels).values, rtol=2e-3, atol=2e-3)
+
+    first, second = Renumbered(tmp_path / "first", 0), Renumbered(tmp_path / "second", 99)
+    for pictures in (first, second, first):
+        regions_match_pixels(pictures)
+    path = first.read("val")[1].path
+    path.write_bytes(second.read("test")[2].path.read_bytes())
+    regions_match_pixels(first)
+
+
 @pytest.mark.parametrize("lost", ["index.json", "00000.f16"])
 def test_a_cache_that_lost_a_file_is_filled_again(pictures: Pictures, lost: str) -> None:
-    data = made(pictures, cache_features=True)
-    attach(data, encoder())
+    data = seen_by(encoder(), made(pictures, cache_features=True))
     (before, _) = data.loader("test")
     (path,) = data.cache_dir.glob(f"features-*/{lost}")
     path.unlink()
-    attach(data, encoder())
-    (after, _) = data.loader("test")
+    (after, _) = seen_by(encoder(), made(pictures, cache_features=True)).loader("test")
     assert after.regions.equal(before.regions)
 
 
@@ -175,11 +202,11 @@ def test_limits(pictures: Pictures) -> None:
 def test_order_follows_the_epoch_and_every_worker_count_gives_the_same(pictures: Pictures) -> None:
     def epochs(workers: int) -> list[list[int]]:
         loader = on_pixels(pictures, num_workers=workers).loader("train")
-        seen = []
+        orders = []
         for epoch in range(2):
             loader.sampler.set_epoch(epoch)
-            seen.append([i for batch in loader for i in batch.image_ids.tolist()])
-        return seen
+            orders.append([i for batch in loader for i in batch.image_ids.tolist()])
+        return orders
 
     alone = epochs(0)
     assert alone[0] != alone[1] and epochs(2) == alone
@@ -215,12 +242,11 @@ def test_more_unreadable_pictures_than_allowed(pictures: Pictures) -> None:
 
 def test_unreadable_pictures_leave_the_splits_of_cached_features(pictures: Pictures) -> None:
     pictures.read("train")[2].path.write_bytes(b"no picture")
-    data = made(pictures, cache_features=True, max_broken=0.1)
-    attach(data, encoder())
+    data = seen_by(encoder(), made(pictures, cache_features=True, max_broken=0.1))
     assert [image.id for image in data.images("train")] == [100, 101, *range(103, 109)]
     strict = made(pictures, cache_features=True)
     with pytest.raises(UserError, match="1 of 16 images cannot be read"):
-        attach(strict, encoder())
+        seen_by(encoder(), strict)
 
 
 def test_no_picture_can_be_read(pictures: Pictures) -> None:

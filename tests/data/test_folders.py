@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from whysaid.data.files.folder import visible_files
 from whysaid.data.inpainting.folders import CelebA, ImageFolder
 from whysaid.errors import UserError
 
@@ -35,6 +37,21 @@ def test_an_undivided_folder_is_split_by_name(tmp_path: Path) -> None:
     write(tmp_path / "another.png")
     for split, names in splits.items():
         assert names <= {photo.path.name for photo in folder.read(split)}
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
+    root = tmp_path / ".hidden"
+    for name in ("a.png", "._a.png", ".cache/b.png", "deep/.thumbs/c.png", "deep/d.png", "deep/._d.png"):
+        write(root / name)
+    (root / "e.png").mkdir()
+    assert [photo.path.name for photo in ImageFolder(str(root), val=0, test=0).read("train")] == ["a.png", "d.png"]
+    assert visible_files(root) == [root / "a.png"]
+
+
+def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff.png")
+    write(tmp_path / name)
+    assert [photo.path.name for photo in ImageFolder(str(tmp_path), val=0, test=0).read("train")] == [name]
 
 
 def test_bad_folders(tmp_path: Path) -> None:

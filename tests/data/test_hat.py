@@ -23,6 +23,7 @@ def folder(tmp_path: Path) -> Path:
         Image.fromarray(np.full((4, 6), level, np.uint8)).save(tmp_path / f"{name}.png")
     (tmp_path / "11_3.png").write_bytes(b"no picture")
     (tmp_path / "readme.png").write_bytes(b"")
+    (tmp_path / "._11_1.png").write_bytes(b"")  # hidden: what a Mac leaves beside a file
     return tmp_path
 
 

@@ -1,3 +1,4 @@
+import struct
 from io import BytesIO
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from whysaid.data.images import Preprocessing, imagenet_preprocessing, load_image
+from whysaid.data.images import Photo, Preprocessing, first_readable, imagenet_preprocessing, load_image
 from whysaid.errors import UserError
 
 RED = (220, 30, 10)
@@ -159,21 +160,50 @@ def test_every_orientation_is_undone(orientation: int, tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(load_image(tmp_path / "photo.png")), expected)
 
 
-def test_a_mistyped_tag_costs_no_photo(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    data = bytearray(exif.tobytes())
-    entry = data.index(bytes([0x12, 0x01])) if bytes([0x12, 0x01]) in data else data.index(bytes([0x01, 0x12]))
-    little = data[entry] == 0x12
-    extra = (0x0131).to_bytes(2, "little" if little else "big")  # Software, a text, here said to be a rational number
-    count = data.index(data[entry : entry + 2]) - 2
-    data[count : count + 2] = (2).to_bytes(2, "little" if little else "big")
-    order = "little" if little else "big"
-    data[entry + 12 : entry + 12] = (
-        extra + (5).to_bytes(2, order) + (1).to_bytes(4, order) + (0xFFFF).to_bytes(4, order)
-    )
-    Image.new("RGB", (12, 8), "red").save(tmp_path / "photo.jpg", exif=bytes(data))
-    assert load_image(tmp_path / "photo.jpg").size == (8, 12)
+def exif(*entries: tuple[int, int, int, bytes]) -> bytes:
+    """EXIF data with entries of tag, type, count, and four bytes of value, whatever these say."""
+    listed = b"".join(struct.pack("<HHI4s", *entry) for entry in entries)
+    head = struct.pack("<2sHI", b"II", 42, 8)
+    return b"Exif\0\0" + head + struct.pack("<H", len(entries)) + listed + bytes(4)
+
+
+ROTATED = (0x0112, 3, 1, b"\x06\0\0\0")
+DAMAGED = {
+    "a text that is said to be rational": exif(ROTATED, (0x0131, 5, 1, b"\xff\xff\0\0")),
+    "a number that is said to be a text": exif(ROTATED, (0x011A, 2, 4, b"\xff\xfe\0\x01")),
+    "rational numbers beyond the end": exif(ROTATED, (0x011A, 5, 1, b"\xff\xff\xff\x7f")),
+    "a type that does not exist": exif(ROTATED, (0x0132, 99, 1, b"abcd")),
+    "a tag said to have a billion values": exif(ROTATED, (0x0132, 4, 10**9, b"abcd")),
+    "an orientation of a byte": exif((0x0112, 1, 1, b"\x06\0\0\0")),
+    "an orientation of four bytes": exif((0x0112, 4, 1, b"\x06\0\0\0")),
+    "an orientation twice": exif((0x0112, 3, 2, b"\x06\0\x06\0")),
+}
+UNREADABLE = {
+    "no TIFF in it": b"Exif\0\0nothing of the kind",
+    "cut off": exif(ROTATED)[:18],
+    "a text as orientation": exif((0x0112, 2, 4, b"top\0")),
+    "an orientation that is none": exif((0x0112, 3, 1, b"\x2a\0\0\0")),
+    "no values": exif((0x0112, 3, 0, bytes(4))),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
+def test_a_mistyped_tag_leaves_a_photo_upright(data: bytes, tmp_path: Path) -> None:
+    pixels = Image.new("RGB", (24, 16), "red")
+    pixels.paste("blue", (0, 0, 12, 16))
+    pixels.save(tmp_path / "photo.jpg", exif=data, quality=100)
+    upright = load_image(tmp_path / "photo.jpg")
+    assert upright.size == (16, 24)
+    assert close(pixel(upright, 8, 2), (0, 0, 255), 8) and close(pixel(upright, 8, 20), (255, 0, 0), 8)
+    assert first_readable([Photo(1, tmp_path / "photo.jpg")], 0)[2] == []
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("data", UNREADABLE.values(), ids=UNREADABLE)
+def test_damaged_exif_costs_no_photo(data: bytes, tmp_path: Path) -> None:
+    Image.new("RGB", (24, 16), "red").save(tmp_path / "photo.jpg", exif=data)
+    assert load_image(tmp_path / "photo.jpg").size == (24, 16)
 
 
 def test_postscript_is_no_photo_whatever_its_name(tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from whysaid.errors import UserError
 @pytest.fixture
 def photos(tmp_path: Path) -> list[Photo]:
     rng = np.random.default_rng(0)
-    found = []
+    photos = []
     for i in range(4):
         path = tmp_path / f"{i}.png"
         Image.fromarray(rng.integers(0, 256, (40, 30, 3), np.uint8)).save(path)
-        found.append(Photo(100 + i, path))
-    return found
+        photos.append(Photo(100 + i, path))
+    return photos
 
 
 def dataset(photos: list[Photo], training: bool, seed: int = 0) -> InpaintingDataset:
@@ -39,8 +39,8 @@ def test_shapes_and_ranges(photos: list[Photo]) -> None:
     assert batch.images.min() < -0.9 and batch.images.max() > 0.9
 
 
-def same(one: InpaintingDataset, other: InpaintingDataset, keys: list[Key], others: list[Key]) -> tuple[bool, bool]:
-    a, b = one[keys], other[others]
+def same(first: InpaintingDataset, other: InpaintingDataset, keys: list[Key], others: list[Key]) -> tuple[bool, bool]:
+    a, b = first[keys], other[others]
     return torch.equal(a.images, b.images), torch.equal(a.masks, b.masks)
 
 

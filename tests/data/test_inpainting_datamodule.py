@@ -40,8 +40,7 @@ def test_batches_of_each_split(folder: Path) -> None:
 
 
 def test_any_split_may_be_tested_and_limited(folder: Path) -> None:
-    module = data(folder, limits={"val": 2})
-    module.evaluated = "val"
+    module = data(folder, limits={"val": 2}, evaluated="val")
     (loader,) = module.test_dataloader()
     assert [batch.image_ids.tolist() for batch in loader] == [[0, 1]]
 

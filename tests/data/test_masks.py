@@ -19,8 +19,8 @@ def disk(side: int = 21) -> NDArray[np.bool_]:
 SHAPES: dict[str, Callable[[], Shape]] = {
     "box": Box,
     "free form": FreeForm,
-    "union": lambda: Union([Box(), FreeForm()]),
-    "one of": lambda: OneOf([Box(), FreeForm()], [1, 3]),
+    "union": lambda: Union({"box": Box(), "strokes": FreeForm()}),
+    "one of": lambda: OneOf({"box": Box(), "strokes": FreeForm()}, {"box": 1, "strokes": 3}),
     "objects": lambda: Objects([disk(), np.tri(9, dtype=bool)]),
 }
 
@@ -55,8 +55,8 @@ def test_area_of_strokes() -> None:
     """A sixth of the picture on average with the published settings, at either size; more strokes cover more."""
     small, large = (drawn(FreeForm(), side, side, 300).mean() for side in (64, 256))
     assert 0.12 < large < 0.21 and small == pytest.approx(large, abs=0.02)
-    one, three = (drawn(FreeForm(strokes=(n, n)), 64, 64, 300).mean() for n in (1, 3))
-    assert 1.8 * one < three < 3 * one
+    single, three = (drawn(FreeForm(strokes=(n, n)), 64, 64, 300).mean() for n in (1, 3))
+    assert 1.8 * single < three < 3 * single
 
 
 def test_brushes_scale_with_the_picture() -> None:
@@ -75,14 +75,14 @@ def test_strokes_are_mirrored() -> None:
 def test_a_union_covers_both() -> None:
     rng = np.random.default_rng(3)
     box, strokes = Box()(rng, 64, 64), FreeForm()(rng, 64, 64)
-    assert np.array_equal(Union([Box(), FreeForm()])(np.random.default_rng(3), 64, 64), box | strokes)
+    assert np.array_equal(Union({"box": Box(), "strokes": FreeForm()})(np.random.default_rng(3), 64, 64), box | strokes)
 
 
 def test_one_of_follows_its_weights() -> None:
     full, empty = (
         lambda value: type("Whole", (Shape,), {"__call__": lambda *_: np.full((4, 4), value)})() for _ in "ab"
     )
-    masks = drawn(OneOf([full(True), empty(False)], [3, 1]), 4, 4, 800)
+    masks = drawn(OneOf({"full": full(True), "empty": empty(False)}, {"empty": 1, "full": 3}), 4, 4, 800)
     assert masks[:, 0, 0].mean() == pytest.approx(0.75, abs=0.05)
 
 
@@ -114,8 +114,8 @@ def test_what_outlines_need_is_read_once_before() -> None:
             asked.append(True)
             return super().__len__()
 
-    shape = OneOf([Union([Box(), Objects(Lazy([disk()]))]), FreeForm()], [1, 1])
-    shape.ready()
+    shape = OneOf({"a": Union({"b": Box(), "c": Objects(Lazy([disk()]))}), "d": FreeForm()}, {"a": 1, "d": 1})
+    shape.prefetch()
     assert asked == [True]
 
 

@@ -13,7 +13,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize(
-    ("one", "many"),
+    ("singular", "many"),
     [
         ("glass", "glasses"),
         ("bus", "buses"),
@@ -30,8 +30,8 @@ SMALL = {
         ("wine glass", "wine glasses"),
     ],
 )
-def test_plural(one, many):
-    assert plural(one) == many
+def test_plural(singular, many):
+    assert plural(singular) == many
 
 
 def test_both_numbers_of_every_word_are_found():
@@ -103,5 +103,5 @@ def test_no_coco_word_belongs_to_two_categories():
 
 
 def test_mentions_are_located_among_the_captions_own_words():
-    found = coco_objects().located("the man 's t-shirt and hot dogs by a double-decker bus")
-    assert [tuple(mention) for mention in found] == [("person", 1, 1), ("hot dog", 5, 6), ("bus", 9, 10)]
+    mentions = coco_objects().located("the man 's t-shirt and hot dogs by a double-decker bus")
+    assert [tuple(mention) for mention in mentions] == [("person", 1, 1), ("hot dog", 5, 6), ("bus", 9, 10)]

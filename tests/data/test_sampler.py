@@ -38,8 +38,8 @@ def test_resuming_skips_what_was_trained_on_in_that_epoch_only() -> None:
 def test_processes_share_an_epoch_in_equal_numbers_of_batches(drop_last: bool) -> None:
     parts = [BatchOrder(11, 2, seed=0, rank=rank, world_size=3, drop_last=drop_last) for rank in range(3)]
     assert len({len(list(part)) for part in parts}) == 1
-    seen = [index for part in parts for index in indices(part)]
-    assert drop_last or set(seen) == set(range(11))
+    drawn = [index for part in parts for index in indices(part)]
+    assert drop_last or set(drawn) == set(range(11))
 
 
 def test_the_last_smaller_batch_is_dropped_on_request() -> None:

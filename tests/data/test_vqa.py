@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 
 from tests.running import COUNTS, SIZE
+from whysaid.data.features.featured import ModelInputs
 from whysaid.data.images import Preprocessing
 from whysaid.data.questions.datamodule import QuestionData, grouped
-from whysaid.data.questions.dataset import question_tokens
 from whysaid.data.questions.vqa import VQA, AskedImage, Question
 from whysaid.data.sampler import Key
 from whysaid.data.scenes.source import ScenesQuestions
-from whysaid.data.vocabulary import PAD, UNK
+from whysaid.data.vocabulary import PAD, UNK, Vocabulary
 from whysaid.errors import UserError
 
 SMALL = Path(__file__).parents[3] / "shared" / "data" / "coco_small"
@@ -53,11 +53,10 @@ def source(root: Path, **settings: Any) -> VQA:
     return VQA(str(root), "questions", **{"version": 1, "val": 2, **settings})
 
 
-def made(source: Any, folder: Path, **settings: Any) -> QuestionData:
-    given = {"batch_size": 2, "eval_batch_size": 2, "questions_per_image": 4, **settings}
-    data = QuestionData("any", str(folder), source, str(folder / "cache"), **given)
-    data.use(Preprocessing(8, (0.0,) * 3, (1.0,) * 3))
-    return data
+def made(source: Any, folder: Path, vocabulary: Vocabulary | None = None, **settings: Any) -> QuestionData:
+    whole = {"batch_size": 2, "eval_batch_size": 2, "questions_per_image": 4, **settings}
+    data = QuestionData("any", str(folder), source, str(folder / "cache"), **whole)
+    return data.for_model(ModelInputs(Preprocessing(8, (0.0,) * 3, (1.0,) * 3), vocabulary=vocabulary))
 
 
 def test_splits_are_drawn_by_image(root: Path) -> None:
@@ -145,7 +144,7 @@ def test_training_pictures_are_moved_and_mirrored_with_their_questions(root: Pat
     question = Question(1, "What is LEFT of the right wall?", "", "", "left", ("left side",) * 2, ("right",))
     images = [AskedImage(3, path, (question,))]
     data = made(type("One", (), {"read": lambda self, split: images})(), root, mirror=True, shift=2, batch_size=1)
-    seen = set()
+    changes = set()
     for epoch in range(30):
         batch = data.dataset("train")[[Key(epoch, 0)]]
         words = [data.vocabulary.words[i] for i in batch.questions[0, 0].tolist()]
@@ -154,10 +153,10 @@ def test_training_pictures_are_moved_and_mirrored_with_their_questions(root: Pat
         assert words == ["what", "is", first, "of", "the", second, "wall"]
         assert batch.answers[0, 0].tolist() == [-1 if mirrored else 0] * 2  # "right side" is no answer of this data
         bright = batch.images[0, 0].mean(0).flip(0) if mirrored else batch.images[0, 0].mean(0)
-        seen.add((mirrored, int((bright > 0.5).sum())))
+        changes.add((mirrored, int((bright > 0.5).sum())))
         again = data.dataset("train")[[Key(epoch, 0)]]
         assert again.images.equal(batch.images) and again.questions.equal(batch.questions)
-    assert seen == {(mirrored, width) for mirrored in (True, False) for width in range(2, 7)}
+    assert changes == {(mirrored, width) for mirrored in (True, False) for width in range(2, 7)}
     (plain,) = data.loader("val")
     assert plain.images[0, 0].mean(0).gt(0.5).tolist() == [True] * 4 + [False] * 4
 
@@ -172,10 +171,9 @@ def test_cached_features_cannot_be_changed(root: Path) -> None:
 
 def test_unknown_words(root: Path) -> None:
     data = made(source(root), root, min_count=3)
-    assert question_tokens("How many zebras?", data.vocabulary)[-1] == UNK
-    assert question_tokens("?!", data.vocabulary) == [UNK]
-    strange = made(source(root), root)
-    strange.use(Preprocessing(8, (0.0,) * 3, (1.0,) * 3), vocabulary=type(data.vocabulary).build([["zebra"]], 1))
+    assert data.vocabulary.question("How many zebras?")[-1] == UNK
+    assert data.vocabulary.question("?!") == [UNK]
+    strange = made(source(root), root, Vocabulary.build([["zebra"]], 1))
     with pytest.raises(UserError, match="no test question has a known word"):
         strange.dataset("test")
 

@@ -5,8 +5,8 @@ from tests.decoding.tiny import (
     Markov,
     Recurrent,
     every_caption,
+    features_of,
     loop_search,
-    one,
     padded,
     photos,
     rescored,
@@ -19,7 +19,7 @@ from whysaid.decoding.filters import NoRepeatedNgram, NoUnknown
 from whysaid.decoding.greedy import Greedy
 from whysaid.decoding.length_penalty import Average, Wu, unpenalised
 from whysaid.errors import UserError
-from whysaid.models.captioner import Features
+from whysaid.models.word_captioner import Features
 
 PENALTIES = [None, Wu(0.8), Average()]
 
@@ -51,7 +51,7 @@ def test_a_beam_as_wide_as_the_tree_finds_the_best_captions_of_all(penalty):
     width = len(everything)
     decoded = Beam(width, penalty, max_length=length)(captioner, features)
     for image in range(images):
-        log_probs = rescored(captioner, one(features, image), tokens[None])[0]
+        log_probs = rescored(captioner, features_of(features, image), tokens[None])[0]
         lengths = (tokens != PAD).sum(1).tolist()
         rank = penalty or unpenalised
         scores = torch.stack([rank(p, n) for p, n in zip(log_probs, lengths, strict=True)])
@@ -66,7 +66,7 @@ def test_agrees_with_plain_loops(width):
     captioner, features = Recurrent(10), photos(8)
     decoded = Beam(width, max_length=6)(captioner, features)
     for image in range(8):
-        (expected,) = loop_search(captioner, one(features, image), width, max_length=6)
+        (expected,) = loop_search(captioner, features_of(features, image), width, max_length=6)
         assert captions(decoded, image) == [words for _, words in expected]
         torch.testing.assert_close(decoded.scores[image], torch.tensor([s for s, _ in expected], dtype=torch.float64))
 
@@ -77,7 +77,7 @@ def test_any_batch_gives_what_its_images_give_alone(penalty):
     decoder = Beam(3, penalty, max_length=8)
     decoded = decoder(captioner, features)
     for image in range(20):
-        alone = decoder(captioner, one(features, image))
+        alone = decoder(captioner, features_of(features, image))
         same(alone, Decoded(*(part[image : image + 1] for part in (decoded.tokens, decoded.log_probs, decoded.scores))))
 
 

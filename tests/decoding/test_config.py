@@ -30,7 +30,10 @@ def test_penalties_and_open_filters_come_from_a_config():
     config = OmegaConf.load(next(f for f in FILES if f.stem == "beam"))
     config.length_penalty = {"_target_": "whysaid.decoding.length_penalty.Wu", "alpha": 0.6}
     ending = {"_target_": "whysaid.decoding.filters.NoBadEnding", "_partial_": True, "words": ["a"]}
-    config.filters = [ending, {"_target_": "whysaid.decoding.filters.NoUnknown"}]
+    others = {"NoUnknown": {}, "NoRepeat": {}, "NoRepeatedNgram": {"n": 2}, "MinimumLength": {"words": 2}}
+    made = [{"_target_": f"whysaid.decoding.filters.{name}", **settings} for name, settings in others.items()]
+    config.filters = [ending, *made]
     decoder = with_vocabulary(instantiate(config), Vocabulary([*SPECIALS, "a", "b"]))
     assert decoder.length_penalty == Wu(0.6) and isinstance(decoder.filters[0], NoBadEnding)
+    assert [type(forbid).__name__ for forbid in decoder.filters[1:]] == list(others)
     assert decoder(Recurrent(6), photos(2)).tokens.shape[:2] == (2, 1)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.decoding.tiny import Recurrent, loop_search, one, photos, rescored
+from tests.decoding.tiny import Recurrent, features_of, loop_search, photos, rescored
 from whysaid.data.vocabulary import PAD
 from whysaid.decoding.beam import Beam
 from whysaid.decoding.diverse_beam import DiverseBeam
@@ -13,8 +13,8 @@ def test_agrees_with_plain_loops(groups, width, penalty):
     captioner, features = Recurrent(10), photos(6)
     decoded = DiverseBeam(groups, width, penalty, max_length=5)(captioner, features)
     for image in range(6):
-        found = loop_search(captioner, one(features, image), width, groups, penalty, max_length=5)
-        expected = sorted((c for group in found for c in group), reverse=True)
+        groups_of_captions = loop_search(captioner, features_of(features, image), width, groups, penalty, max_length=5)
+        expected = sorted((c for group in groups_of_captions for c in group), reverse=True)
         scores = torch.tensor([score for score, _ in expected], dtype=torch.float64)
         torch.testing.assert_close(decoded.scores[image], scores)
         captions = [tuple(w for w in row if w != PAD) for row in decoded.tokens[image].tolist()]

@@ -36,7 +36,7 @@ def test_no_repeat():
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_no_repeated_ngram_against_a_loop(n):
     generator = torch.Generator().manual_seed(n)
-    found = 0
+    repeated = 0
     for length in range(8):
         tokens = torch.randint(4, 6, (20, length), generator=generator).tolist()
         expected = []
@@ -44,8 +44,8 @@ def test_no_repeated_ngram_against_a_loop(n):
             said = [tuple(row[i : i + n]) for i in range(length - n + 1)]
             expected.append({w for w in range(V) if (*row[len(row) - n + 1 :], w)[-n:] in said and length >= n})
         assert forbidden(NoRepeatedNgram(n), tokens) == expected
-        found += sum(map(len, expected))
-    assert found > 10
+        repeated += sum(map(len, expected))
+    assert repeated > 10
 
 
 def test_no_unknown():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.decoding.tiny import Markov, Recurrent, next_log_probs, one, photos, rescored, tables
+from tests.decoding.tiny import Markov, Recurrent, features_of, next_log_probs, photos, rescored, tables
 from whysaid.data.vocabulary import END, PAD, START
 from whysaid.decoding.greedy import Greedy
 from whysaid.errors import UserError
@@ -14,7 +14,7 @@ def test_takes_the_most_probable_word_until_the_end():
     for image in range(12):
         words: tuple[int, ...] = ()
         while len(words) < 7 and END not in words:
-            log_p = next_log_probs(captioner, one(features, image), words)
+            log_p = next_log_probs(captioner, features_of(features, image), words)
             words = (*words, log_p.index(max(log_p)))
         assert [w for w in decoded.tokens[image, 0].tolist() if w != PAD] == list(words)
         lengths.add(len(words))

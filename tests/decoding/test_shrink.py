@@ -2,8 +2,8 @@ import torch
 
 from tests.decoding.tiny import photos
 from whysaid.decoding.shrink import keep_images, rows_of, survivors
-from whysaid.models.captioner import Features
 from whysaid.models.ensemble import EnsembleFeatures
+from whysaid.models.word_captioner import Features
 
 
 def test_waits_until_a_quarter_is_done():

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from whysaid.data.vocabulary import END, PAD, START
-from whysaid.models.captioner import Captioner, CellOutput, Features, State
+from whysaid.models.captioner import Captioner, CellOutput, State
+from whysaid.models.word_captioner import Features, WordCaptioner
 
 FIRST_WORD = 3
 """`<unk>` and all after it are words like any other here."""
 
 
-class Markov(Captioner):
+class Markov(WordCaptioner):
     """Next-word log-probabilities from a table per image: `pooled` (B, V·V), row the word before, column the next."""
 
     def __init__(self, vocab_size: int):
@@ -48,7 +49,7 @@ def tables(images: int, vocab_size: int, seed: int = 0, sharpness: float = 1.0) 
     return Features(blank, blank, logits.log_softmax(-1).flatten(1))
 
 
-class Recurrent(Captioner):
+class Recurrent(WordCaptioner):
     """An LSTM over the word and attended regions, in float64: what it says depends on the image and on all words."""
 
     def __init__(self, vocab_size: int, dim: int = 6, seed: int = 10):
@@ -91,7 +92,7 @@ def photos(images: int, regions: int = 4, dim: int = 6, seed: int = 1) -> Featur
     return Features(values, keys, values.mean(1), mask)
 
 
-def one(features: Features, image: int) -> Features:
+def features_of(features: Features, image: int) -> Features:
     """The features of one image, as a batch of one."""
     row = slice(image, image + 1)
     mask = None if features.mask is None else features.mask[row]
@@ -122,7 +123,7 @@ def padded(captions: list[tuple[int, ...]], length: int) -> Tensor:
 
 @torch.no_grad()
 def next_log_probs(captioner: Captioner, features: Features, words: tuple[int, ...]) -> list[float]:
-    """Of the word after `words`, for one image, by teacher forcing from `<start>`."""
+    """Log-probabilities of the word after `words`, for one image, by teacher forcing from `<start>`."""
     log_p = captioner.unroll(torch.tensor([[START, *words]]), features).logits[0, -1].log_softmax(-1)
     log_p[[PAD, START]] = -torch.inf
     return log_p.tolist()

@@ -13,6 +13,7 @@ import wandb
 
 from tests.running import FIGURES, SCENES, Ran, only, run_door
 from whysaid.callbacks import media
+from whysaid.checkpoint import checkpoint_path
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
 
@@ -152,6 +153,33 @@ def test_an_evaluation_on_data_of_other_words(finished: Path, world: Path, tmp_p
     assert "no test caption has a word of the vocabulary: is the checkpoint of another data set?" in ran.error
 
 
+def test_a_run_directory_stands_for_its_best_checkpoint(finished: Path, tmp_path: Path) -> None:
+    assert checkpoint_path(str(finished)) == finished / "checkpoints" / "best.ckpt"
+    assert checkpoint_path(finished / "checkpoints") == finished / "checkpoints" / "best.ckpt"
+    ran = run_door("evaluate", f"ckpt={finished}", only("test", "CIDEr"), "logger=none", f"paths.output_dir={tmp_path}")
+    assert (ran.folder / "metrics.json").exists()
+    for door in ("train", "evaluate"):
+        small = SCENES if door == "train" else ("logger=none",)
+        ran = run_door(door, *small, f"ckpt={tmp_path}", f"paths.output_dir={tmp_path}/outputs")
+        assert f"{tmp_path} is a directory without checkpoints/best.ckpt" in ran.error
+
+
+@pytest.mark.parametrize("door", ["evaluate", "explain"])
+def test_without_a_checkpoint(door: str, tmp_path: Path) -> None:
+    places = f"paths.output_dir={tmp_path}"
+    error = run_door(door, "image=photo.jpg", places).error if door == "explain" else run_door(door, places).error
+    assert "ckpt= is missing: give a checkpoint, or the directory of its training" in error
+    assert "as in ckpt=outputs/train/DATE_TIME; `python -m src.train` makes one" in error
+    (tmp_path / "train" / "today" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "train" / "today" / "checkpoints" / "best.ckpt").touch()
+    assert f"as in ckpt={tmp_path}/train/today; " in run_door(door, *(["image=x"] * (door == "explain")), places).error
+
+
+def test_without_a_photo(finished: Path, tmp_path: Path) -> None:
+    ran = run_door("explain", f"ckpt={finished}", f"paths.output_dir={tmp_path}")
+    assert "image= is missing: give a photo, or a folder of photos, as in image=my_photo.jpg" in ran.error
+
+
 @pytest.fixture
 def checkpoint(finished: Path, tmp_path: Path) -> Path:
     """A copy of a checkpoint that may be damaged."""
@@ -257,18 +285,40 @@ def test_a_constant_that_is_none_of_the_projects(checkpoint: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["experiment=gridtd_nowhere"], "experiment/gridtd_nowhere"),
-        (["seeed=1"], "seeed"),
-        (["model.hidden=1"], "hidden"),
-        (["model=lstm"], "Available options in 'model': adaptive aoa deepfill gridtd saaa soft"),
-        (["scheduler=null"], "Config group override must be a string or a list"),
-        (["model.hidden_dim=[1"], "no viable alternative at input '[1'"),
-        (["data.root"], "data.root"),
+        (["experiment=gridtd_cocoo"], "there is no experiment=gridtd_cocoo: did you mean gridtd_coco? choose one of"),
+        (["seeed=1"], "error: there is no seeed: did you mean seed?"),
+        (["model.hidden=1"], "error: there is no model.hidden: did you mean model.hidden_dim?"),
+        (["trainer.max_epoch=3"], "error: there is no trainer.max_epoch: did you mean trainer.max_epochs?"),
+        (["lr=1e-3"], "error: there is no lr: did you mean optimizer.lr?"),
+        (["model=lstm"], "error: there is no model=lstm: choose one of adaptive, aoa, blip, deepfill, gridtd"),
+        (["split=val"], "error: there is no split here: it belongs to `python -m src.evaluate`"),
+        (["+seed=1"], "An item is already at 'seed'"),
+        (["scheduler=null"], "error: scheduler=null: a group is left out by ~scheduler"),
+        (["logger=null"], "error: logger=null: a group is left out by logger=none"),
+        (["debug=null"], "error: debug=null: no debug is chosen unless it is asked for; leave this out"),
+        (["model=null"], "error: model=null: model cannot be left out; choose one of adaptive, aoa"),
+        (["model=3"], "error: there is no model=3: choose one of adaptive, aoa"),
+        (["model.hidden_dim=[1"], "cannot be read, since Hydra's grammar takes the value apart"),
+        (["monitor=val/CIDEr (x)"], """give it two pairs of quotes, 'monitor="val/CIDEr (x)"'"""),
+        (["data.root"], "error: 'data.root' is no key=value: `python -m src.train --help` shows some"),
+        (["optimizer.lr=abc"], "error: optimizer.lr=abc: a number belongs here"),
+        (["optimizer.lr=-1"], "the optimizer refuses its settings: Invalid learning rate: -1; change optimizer.…"),
+        (["scheduler.factor=2"], "the scheduler refuses its settings: Factor should be < 1.0; change scheduler.…"),
+        (["data.batch_size=2.5"], "error: data.batch_size=2.5: a whole number belongs here"),
+        (["+model.foo=3"], "whysaid.models.gridtd.GridTD takes no foo; there are encoder, vocab_size, embed_dim"),
+        (["+callbacks.x._target_=whysaid.nowhere.X"], "error: callbacks.x: there is no whysaid.nowhere.X"),
+        (
+            ["+callbacks.x._target_=pytorch_lightning.callbacks.EarlyStopping"],
+            "error: callbacks.x: EarlyStopping.__init__() missing 1 required positional argument: 'monitor'",
+        ),
+        (["resume=nowhere"], "error: there is no run directory nowhere: resume= takes that of an earlier training"),
         (["ckpt=nowhere.ckpt"], "there is no checkpoint nowhere.ckpt"),
         (["encoder.image_size=49"], "multiple of 8"),
-        (["trainer.accelerator=gpu"], "the trainer cannot be made: "),
-        (["trainer.devices=0"], "the trainer cannot be made: "),
-        (["trainer.max_time=banana"], "the trainer cannot be made: "),
+        (["trainer.accelerator=gpu"], "the trainer cannot do this: "),
+        (["trainer.devices=0"], "not a valid input using cpu accelerator; change trainer."),
+        (["trainer.max_time=banana"], "in the format DD:HH:MM:SS; change trainer.max_time"),
+        (["trainer.val_check_interval=1000"], "than or equal to the number of the training batches (6)"),
+        (["trainer.log_every_n_steps=0"], "error: trainer.log_every_n_steps is 0: set it to at least 1"),
         (["encoder=vgg16", "encoder.weights=nowhere.pth"], "there is no weights file nowhere.pth"),
         (["data.source.size=80"], "holds scenes drawn with another size"),
         (["data.cache_features=true"], "turn one off"),
@@ -277,11 +327,11 @@ def test_a_constant_that_is_none_of_the_projects(checkpoint: Path, tmp_path: Pat
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
 def test_a_wrong_command_line(data_dir: Path, tmp_path: Path, args: list[str], message: str) -> None:
-    drop = {"encoder=vgg16": "encoder.", "experiment=gridtd_nowhere": "~experiment"}.get(args[0], "-")
+    drop = {"encoder=vgg16": "encoder.", "experiment=gridtd_cocoo": "~experiment"}.get(args[0], "-")
     settings = [override for override in SCENES if not override.startswith(drop)]
     places = [f"paths.data_dir={data_dir}", f"paths.output_dir={tmp_path}/outputs"]
     assert message in run_door("train", *settings, *places, *args).error
-    assert not ended(tmp_path)
+    assert not ended(tmp_path) and not Path("nowhere").exists()
 
 
 @pytest.mark.parametrize("sweep", ["model=gridtd,lstm", "data.min_count=1,100000"])

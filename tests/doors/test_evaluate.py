@@ -85,6 +85,31 @@ def test_a_part_of_the_runs_decoding_may_change(finished: Path) -> None:
     assert over_own("decoding", chosen, own) == chosen and over_own("decoding", None, own) == own["decoding"]
 
 
+def test_a_contrast_goes_around_the_runs_own_decoding(
+    finished: Path, second: Path, places: list[str], tmp_path: Path
+) -> None:
+    """With the mean that its training stored; an old checkpoint's is computed, which gives the same and is said."""
+    contrast = ("decoding/contrast=vcd", "decoding.contrast.alpha=9", "decoding.contrast.beta=0")
+    stored = evaluated(places, best(finished), *contrast)
+    assert predictions(stored) != predictions(finished)
+    old = tmp_path / "old.ckpt"
+    content = torch.load(best(finished), weights_only=True)
+    assert content.pop("mean_regions").shape == (36, 8) and content["config"]["decoding"].pop("contrast") is None
+    torch.save(content, old)
+    computed = evaluated(places, str(old), *contrast)
+    assert predictions(computed) == predictions(stored)
+    line = "holds no mean of its training features"
+    assert line in (computed / "evaluate.log").read_text() and line not in (stored / "evaluate.log").read_text()
+    both = f"[{best(finished)},{best(second)}]"
+    assert predictions(evaluated(places, both, *contrast)) != predictions(evaluated(places, both))
+
+
+@pytest.mark.parametrize("absent", ["grey", "noise", "masked"])
+def test_every_picture_that_is_none(absent: str, finished: Path, places: list[str]) -> None:
+    chosen = ("decoding/contrast=m3id", f"decoding/contrast/absent={absent}", "data.cache_features=false")
+    assert predictions(evaluated(places, best(finished), *chosen, "decoding.contrast.fading=0.5"))
+
+
 def test_data_that_were_moved(finished: Path, data_dir: Path, tmp_path: Path) -> None:
     shutil.copytree(data_dir / "scenes", tmp_path / "elsewhere")
     checkpoint = torch.load(best(finished), "cpu", weights_only=True)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 import whysaid.doors.prepare
 from whysaid.assemble.captioning import build_task
+from whysaid.data.instances import Instance
 from whysaid.errors import UserError
 from whysaid.run.conf import CONF
 
@@ -57,7 +58,9 @@ def test_scenes_are_drawn_described_and_written_down(tmp_path):
     rows = {cells[0]: cells[1:] for line in table.splitlines() if (cells := line.replace("│", " ").split())}
     assert rows["train"][:2] == ["24", "120"] and rows["train"][3] == "100.00%" and rows["test"][0] == "4"
     cache = tmp_path / "cache" / "scenes"
-    splits = json.loads((cache / "splits.json").read_text())
+    (written,) = cache.glob("splits-*.json")
+    splits = json.loads(written.read_text())
+    assert splits.pop("root") == str(tmp_path / "scenes")
     assert {split: len(ids) for split, ids in splits.items()} == {"train": 24, "val": 4, "test": 4}
     assert len({i for ids in splits.values() for i in ids}) == 32
     assert len(list(cache.glob("corpus-*/vocabulary.json"))) == 1
@@ -82,8 +85,8 @@ def test_training_opens_the_prepared_features(tmp_path):
     train = composed("train", tmp_path, *settings, "task.tune_encoder=false", "model.hidden_dim=8")
     pl.seed_everything(train.seed, workers=True, verbose=False)
     _, data = build_task(train, {})
-    assert data.features is not None and data.features.folder == index.parent
-    assert len(data.features) == 32 and data.features.shape[1] == 6
+    assert data.features is not None and data.features.store.folder == index.parent
+    assert len(data.features.store) == 32 and data.features.store.shape[1] == 6
     assert {path: path.stat().st_mtime_ns for path in index.parent.glob("*.f16")} == shards
 
 
@@ -162,3 +165,26 @@ def test_real_photos_are_prepared_where_they_lie(tmp_path):
     (vocabulary,) = (tmp_path / "cache" / "coco").glob("corpus-*/vocabulary.json")
     assert f"vocabulary of {len(json.loads(vocabulary.read_text())):,}: 4 marks and the words seen at least 5×" in about
     assert not (PHOTOS / ".lock").exists()
+
+
+def test_objects_that_nobody_annotated_are_found_once(tmp_path, monkeypatch):
+    """The detector looks at each training picture that has no annotation, and a second call finds its work done."""
+    prepare(tmp_path, *SCENES)
+    (tmp_path / "scenes/annotations/instances_train2017.json").unlink()
+    looked: list[int] = []
+
+    class Finds:
+        categories = ("ball", "cat")
+
+        def __call__(self, photo, device="cpu"):
+            looked.append(photo.width)
+            outline = [[8, 8, 20, 8, 20, 20, 8, 20]]
+            return [Instance(1, "cat", (8, 8, 12, 12), (48, 48), outline)] if len(looked) % 2 else []
+
+    monkeypatch.setattr("whysaid.models.detector.MaskRCNN", lambda **settings: Finds())
+    for _ in range(2):
+        prepare(tmp_path, *SCENES, "masks=true")
+        assert looked == [48] * 24
+    found = json.loads((tmp_path / "cache/scenes/detected_objects.json").read_text())
+    assert len(found["images"]) == 24 and len(found["annotations"]) == 12
+    assert [category["name"] for category in found["categories"]] == ["ball", "cat"]

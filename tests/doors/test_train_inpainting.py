@@ -38,7 +38,7 @@ SCENES = (
     *SMALL,
     "data.source.counts={train: 48, val: 16, test: 16}",
     f"data.source.size={SIZE}",
-    "data.masks.shapes.1.outlines.limit=20",
+    "data.masks.shapes.objects.outlines.limit=20",
     "data.removed.limit=6",
     "data.batch_size=4",
     "trainer.max_epochs=2",
@@ -198,7 +198,7 @@ def test_on_real_pictures(name: str, places: list[str]) -> None:
     root = {"coco": PHOTOS, "celeba": FACES}[name]
     if not root.exists():
         pytest.skip(f"needs ../shared/data/{root.name}")
-    own = ["data.source.train=null", "data.source.val=200", "data.masks.shapes.1.outlines.limit=20"]
+    own = ["data.source.train=null", "data.source.val=200", "data.masks.shapes.objects.outlines.limit=20"]
     split = own if name == "coco" else []
     settings = [f"experiment=deepfill_{name}", "preset=inpainting_64", *SMALL[2:], f"data.root={root}", *split]
     metrics = metrics_of(run_door("train", *settings, "debug=fast_dev_run", *places).folder)

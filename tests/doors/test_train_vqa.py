@@ -196,6 +196,7 @@ def test_the_published_experiments_run(version: int, data_dir: Path, places: lis
     small = [
         *SMALL_VQA,
         f"data.root={root}",
+        "data.follow_links=true",
         "data.source.val=8",
         "encoder=resnet101",
         "encoder.depth=50",

@@ -24,10 +24,10 @@ def test_sheets_have_a_row_for_each_and_a_column_for_each_answer() -> None:
 
 def test_the_sigmoid_of_standardised_maps() -> None:
     values = np.random.default_rng(1).random((2, 5, 5))
-    found = squashed(values)
+    shown = squashed(values)
     z = (values[0] - values[0].mean()) / values[0].std()
-    assert found[0] == pytest.approx(2 / (1 + np.exp(-z)) - 1, abs=1e-4)
-    assert squashed(7 * values + 3) == pytest.approx(found, abs=1e-4) and not squashed(np.ones((1, 4, 4))).any()
+    assert shown[0] == pytest.approx(2 / (1 + np.exp(-z)) - 1, abs=1e-4)
+    assert squashed(7 * values + 3) == pytest.approx(shown, abs=1e-4) and not squashed(np.ones((1, 4, 4))).any()
 
 
 def test_differences_are_coloured_by_t_and_starred() -> None:

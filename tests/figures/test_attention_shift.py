@@ -35,14 +35,17 @@ def test_the_letters_are_those_of_the_importance_sheet():
 
 
 def test_one_range_for_photo_and_counterfactuals():
-    """The photo's attention is all in one corner; half as much of the other's is in the corner beside."""
+    """The photo's attention is all in one corner; half as much of the other's is in the corner beside. Each of the four
+    cells has a quarter of it where it prefers none: that is plain."""
     before, after = pictures(attention_shift([photo(part())]))
     strongest = np.array(colours(False)(1.0)[:3])
     np.testing.assert_allclose(before[0, 0], 0.8 * strongest + 0.2 * 0.5, atol=0.01)
     np.testing.assert_allclose(before[-1, -1], 0.5, atol=0.01)
-    cover = 0.8 * np.sqrt(0.5)
-    np.testing.assert_allclose(after[0, -1], cover * np.array(colours(False)(0.5)[:3]) + (1 - cover) * 0.3, atol=0.01)
+    strength = (0.5 - 0.25) / (1 - 0.25)
+    cover, colour = 0.8 * np.sqrt(strength), np.array(colours(False)(strength)[:3])
+    np.testing.assert_allclose(after[0, -1], cover * colour + (1 - cover) * 0.3, atol=0.01)
     np.testing.assert_allclose(after[0, 0], 0.3, atol=0.01)
+    np.testing.assert_allclose(after[-1, -1], 0.3, atol=0.01)
 
 
 @pytest.mark.parametrize(

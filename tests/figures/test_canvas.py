@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from whysaid.figures import canvas
-from whysaid.figures.canvas import DPI, add_picture, blank, save, to_array
+from whysaid.figures.canvas import DPI, add_picture, blank, save, to_array, with_few_colours
 
 
 def test_inches_are_pixels():
@@ -20,7 +20,7 @@ def test_inches_are_pixels():
 def test_saves_what_it_shows_and_makes_the_folder(tmp_path):
     figure = blank(1, 1)
     save(figure, tmp_path / "new" / "a.png")
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "new" / "a.png")), to_array(figure))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "new" / "a.png").convert("RGB")), to_array(figure))
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.png"]
 
 
@@ -32,3 +32,29 @@ def test_a_failed_save_leaves_the_earlier_file(tmp_path, monkeypatch):
     with pytest.raises(TypeError):
         save(blank(2, 2), path)
     assert path.read_bytes() == before
+
+
+def test_a_stored_figure_is_small_and_looks_the_same(tmp_path):
+    figure = blank(6, 6)
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0.2, 0.8, 96)
+    add_picture(figure, np.clip(ramp[:, None, None] + 0.02 * rng.normal(size=(96, 96, 3)), 0, 1), 0, 0, 2.0)
+    add_picture(figure, rng.random((96, 1, 3)) * ramp[None, :, None], 2, 2, 4.0)
+    save(figure, tmp_path / "a.png")
+    stored, drawn = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"), float), to_array(figure)
+    assert np.abs(stored - drawn).mean() < 4
+    Image.fromarray(drawn).save(tmp_path / "b.png")
+    assert (tmp_path / "a.png").stat().st_size < 0.5 * (tmp_path / "b.png").stat().st_size
+
+
+def test_drawn_pictures_keep_their_own_pixels():
+    picture = np.zeros((10, 10, 3))
+    assert add_picture(blank(4, 4), picture, 0, 0, 4).images[0].get_interpolation() == "nearest"
+    assert add_picture(blank(4, 4), np.zeros((400, 400, 3)), 0, 0, 4).images[0].get_interpolation() == "bilinear"
+
+
+def test_white_is_white_where_many_colours_lie_near_it() -> None:
+    pixels = np.random.default_rng(0).integers(235, 256, (300, 300, 3)).astype(np.uint8)
+    pixels[::2] = 255
+    stored = np.asarray(with_few_colours(pixels).convert("RGB"))
+    assert (stored[::2] == 255).all() and np.abs(stored.astype(int) - pixels).max() < 40

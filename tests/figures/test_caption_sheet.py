@@ -3,8 +3,9 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from tests.figures.checks import assert_legible, texts
-from whysaid.figures.canvas import GREY, WRONG
+from whysaid.figures.canvas import GREY
 from whysaid.figures.caption_sheet import Captioned, caption_sheet
+from whysaid.figures.marks import HALLUCINATED, MISCOLOURED, WRONG_ANSWER
 
 SAID = "a big dog and a $3 cat under a very long table with far too many legs"
 QUOTED = ["A dog sits by a cat.", "Two animals that are drawn at length beneath a table, one of them asleep."]
@@ -28,10 +29,20 @@ def test_shows_everything_and_overlaps_nothing(count):
     assert_legible(figure)
 
 
-def test_wrong_words_are_red_and_references_grey():
+def test_wrong_words_are_marked_and_the_legend_says_what_of():
     figure = caption_sheet([item(wrong={2, 6})])
-    assert coloured(figure, WRONG) == "dog cat"
-    assert coloured(figure, GREY).replace("· ", "") == " ".join(QUOTED)
+    assert coloured(figure, HALLUCINATED.mark.colour) == "dog cat word"
+    assert coloured(figure, GREY).replace("· ", "") == " ".join([*QUOTED, HALLUCINATED.text])
+    lines = [artist for artist in figure.artists if artist.get_color() == HALLUCINATED.mark.colour]
+    assert len(lines) == 3, "seen without colour too: each marked run, and the legend's, has a line beneath"
+    assert HALLUCINATED.text not in texts(caption_sheet([item()]))
+    assert WRONG_ANSWER.text in texts(caption_sheet([item(wrong={2})], WRONG_ANSWER))
+
+
+def test_a_wrong_colour_has_a_mark_of_its_own():
+    figure = caption_sheet([Captioned(np.full((20, 30, 3), 0.5), "a red ball", ["a blue ball"], miscoloured=[1])])
+    assert coloured(figure, MISCOLOURED.mark.colour) == "red word" and MISCOLOURED.text in texts(figure)
+    assert_legible(figure)
 
 
 def test_without_references_and_score_there_is_the_caption():
@@ -41,4 +52,5 @@ def test_without_references_and_score_there_is_the_caption():
 
 def test_an_endless_word_does_not_hang_the_layout():
     photo = np.zeros((10, 10, 3))
-    assert texts(caption_sheet([Captioned(photo, "x" * 300)])) == ["x" * 300]
+    (text,) = texts(caption_sheet([Captioned(photo, "x" * 300)]))
+    assert text.startswith("xxxx") and text.endswith("…")

@@ -69,8 +69,21 @@ def test_attention_alone_shows_the_sentinel():
 
 
 def test_methods_that_find_the_same_of_words_are_drawn_once():
-    figure = draw(explained("lrp", "grad_cam", "saliency"))["words"]
-    assert {"LRP", "Grad-CAM, saliency"} <= set(texts(figure))
+    photo = explained("lrp", "grad_cam", "saliency", "my_own")
+    photo.signed = frozenset(["lrp", "my_own"])
+    photo.words = {**photo.words, "saliency": 1.000001 * photo.words["saliency"]}
+    assert {"LRP", "Grad-CAM, saliency", "my own"} <= set(texts(draw(photo)["words"]))
+
+
+def test_attention_is_seen_against_uniform_and_words_have_their_shares():
+    values = {"attention": np.full((2, 4, 4), 1 / 16), "LRP": np.ones((2, 4, 4))}
+    shares = {"LRP": np.array([[0.3, 0.1], [0.4, 0.2]])}
+    signs = {"attention": False, "LRP": True}
+    figure = comparison(PHOTO, ["a", "b"], values, signs, uniform={"attention": 1 / 16}, shares=shares)
+    np.testing.assert_allclose(pictures(figure)[0], PHOTO, atol=1e-3)
+    assert {"attention to the image", "relevance of the image"} <= set(texts(figure))
+    assert len(figure.artists) == 2 * 3 + 2, "a track with two parts for each word, and two squares in the legend"
+    assert_legible(figure)
 
 
 def test_titles():

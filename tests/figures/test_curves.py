@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
-from tests.figures.checks import assert_legible, assert_names_apart
+from tests.figures.checks import assert_legible, assert_names_apart, texts
 from whysaid.figures.bars import bars
+from whysaid.figures.boxes import boxes
 from whysaid.figures.canvas import to_array
-from whysaid.figures.curves import Curve, curves
+from whysaid.figures.curves import Curve, curves, palette
+from whysaid.figures.differences import Difference, differences
+from whysaid.figures.frontier import FrontierPoint, frontier
 
 X = np.linspace(0, 1, 5)
 NAMES = [f"a method with a long name {i}" for i in range(12)]
@@ -69,3 +73,36 @@ def test_names_do_not_touch_where_groups_have_a_bar_each():
     ]
     figure = bars({name: {"high": (0.5, 0.4, 0.6)} for name in names}, "median")
     assert_names_apart(figure)
+
+
+NOTE = (
+    "What bars and lines are, in a sentence that is longer than any of these figures is wide. 120 words in 60 images."
+)
+DIAGRAMS = {
+    "bars": lambda note: bars({"words": {"L": (0.5, 0.4, 0.6)}}, "AUC", note=note),
+    "boxes": lambda note: boxes({"iou": {"lrp": {"low": [0.1, 0.2, 0.4]}}}, note),
+    "curves": lambda note: curves({"left": (X, [Curve("lrp", X)])}, "share", "p", note=note),
+    "differences": lambda note: differences({"a − b": {"lrp": {"iou": Difference(0.2, 3.0, True)}}}, ["iou"], note),
+    "frontier": lambda note: frontier([FrontierPoint("a", (0.5, 0.4, 0.6), (0.2, 0.1, 0.3))], "recall", "CHAIRi", note),
+}
+
+
+@pytest.mark.parametrize("name", DIAGRAMS)
+def test_a_note_stands_beneath_and_moves_nothing(name):
+    figure, without = DIAGRAMS[name](NOTE), DIAGRAMS[name]("")
+    assert NOTE in " ".join(texts(figure))
+    assert_legible(figure)
+    added = figure.bbox.height - without.bbox.height
+    assert added > 20
+    for axes, before in zip(figure.axes, without.axes, strict=True):
+        now, then = axes.get_window_extent(), before.get_window_extent()
+        assert now.y0 - then.y0 == pytest.approx(added, abs=1) and now.height == pytest.approx(then.height, abs=1)
+        assert now.y0 > added, "the note is below"
+
+
+def test_the_first_colours_differ_for_the_colour_blind():
+    """Without red and green apart (deuteranopia, Machado et al. 2009), no two of eight are alike."""
+    blind = np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]])
+    seen = np.array([blind @ to_rgb(colour) for colour in palette(8)])
+    distances = np.linalg.norm(seen[:, None] - seen[None], axis=-1) + np.eye(8)
+    assert distances.min() > 0.12

@@ -3,8 +3,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from tests.figures.checks import assert_legible, texts
-from whysaid.figures.canvas import WRONG
 from whysaid.figures.importance_sheet import importance_sheet, shaded
+from whysaid.figures.marks import HALLUCINATED, NEW
 from whysaid.figures.overlay import colours
 from whysaid.figures.photo_objects import PhotoObject, PhotoObjects
 
@@ -32,12 +32,13 @@ def test_a_panel_for_the_photo_and_for_each_object(number):
     assert_legible(figure)
 
 
-def test_the_most_important_is_the_first_and_new_words_are_red():
+def test_the_most_important_is_the_first_and_new_words_are_marked_as_new():
     figure = importance_sheet([photo(part(0.1, "cat"), part(0.4, "dog"))])
     heads = [text for text in texts(figure) if "without" in text]
     assert heads == ["A  without dog: 0.40", "B  without cat: 0.10"]
-    red = [text.get_text() for text in figure.texts if to_rgb(text.get_color()) == to_rgb(WRONG)]
-    assert red == ["sleeping", "sleeping"]
+    new = [text.get_text() for text in figure.texts if to_rgb(text.get_color()) == to_rgb(NEW.mark.colour)]
+    assert new == ["sleeping", "sleeping", "word"] and NEW.text in texts(figure)
+    assert NEW.mark != HALLUCINATED.mark, "one mark, one meaning"
 
 
 def test_objects_are_in_the_colour_of_their_importance():

@@ -20,7 +20,7 @@ def test_a_row_of_five_for_each(count: int, height: int) -> None:
 
 
 def test_what_is_shown_in_which_column() -> None:
-    given, hole, coarse, completed, truth = (axes.images[0].get_array() for axes in inpainting_sheet([sample()]).axes)
-    assert given[7, 7, 0] == HOLE and given[0, 0, 0] == 0.9
+    holed, hole, coarse, completed, truth = (axes.images[0].get_array() for axes in inpainting_sheet([sample()]).axes)
+    assert holed[7, 7, 0] == HOLE and holed[0, 0, 0] == 0.9
     assert hole[7, 7, 0] == 1 and hole[0, 0, 0] == 0
     assert (coarse[0, 0, 0], completed[0, 0, 0], truth[0, 0, 0]) == (0.2, 0.4, 0.9)

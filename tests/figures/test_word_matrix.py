@@ -38,6 +38,18 @@ def test_red_speaks_for_and_blue_against():
     np.testing.assert_allclose(zero, np.full(3, zero[0]), atol=0.02)
 
 
+def test_magnitudes_have_one_direction_and_every_bar_says_what_it_is_of():
+    values = {"LRP": relevance(), "saliency": np.abs(relevance(1))}
+    figure = word_matrix(READ, SAID, REACH, values, signed=["LRP"])
+    assert {"relevance of the words read", "magnitude of the words read"} <= set(texts(figure))
+    assert any(text.startswith("max ") for text in texts(figure)) and any(
+        text.startswith("±") for text in texts(figure)
+    )
+    assert any(text.startswith("a row:") for text in texts(figure))
+    assert any(text.startswith("columns:") for text in texts(figure))
+    assert_legible(figure)
+
+
 def test_words_share_the_range_on_request():
     values = np.array([[1.0, 0.0], [0.1, 0.0]])
     own = boxes(word_matrix(["<start>", "a"], ["a", "b"], [1, 2], {"LRP": values}))

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from tests.figures.checks import assert_legible, texts
-from whysaid.figures.canvas import WRONG
+from whysaid.figures.marks import CONFUSED
 from whysaid.figures.word_sheet import SheetWord, word_sheet
 
 SAID = ["there", "is", "a", "big", "yellow", "dog", "beneath", "a", "very", "long", "table", "with", "$3", "legs"]
@@ -23,14 +23,15 @@ def test_each_word_has_photo_maps_and_caption(count: int) -> None:
     assert_legible(figure)
 
 
-def test_the_word_is_red() -> None:
+def test_the_word_is_marked() -> None:
     figure = word_sheet([word(5)])
-    red = [text.get_text() for text in figure.texts if to_rgb(text.get_color()) == to_rgb(WRONG)]
-    assert red == ["dog"]
+    red = [text.get_text() for text in figure.texts if to_rgb(text.get_color()) == to_rgb(CONFUSED.mark.colour)]
+    assert red == ["dog", "word"] and CONFUSED.text in texts(figure)
+    assert {"relevance of the image", "magnitude of the image"} <= set(texts(figure)), "each bar says what it is of"
 
 
 def test_only_signed_maps_show_blue() -> None:
     against = SheetWord(np.full((20, 20, 3), 0.5), ["a"], 0, {"LRP": -np.ones((4, 4))}, frozenset({"LRP"}))
-    _, panel = word_sheet([against]).axes
+    _, panel, _ = word_sheet([against]).axes
     red, _, blue = panel.images[0].get_array()[10, 10][:3]
     assert blue > red

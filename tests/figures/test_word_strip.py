@@ -3,6 +3,8 @@ import pytest
 
 from tests.figures.checks import assert_legible, texts
 from whysaid.figures.canvas import to_array
+from whysaid.figures.marks import HALLUCINATED
+from whysaid.figures.share_bar import attention_shares
 from whysaid.figures.word_strip import word_strip
 
 PHOTO = np.full((40, 60, 3), 0.5)
@@ -47,7 +49,7 @@ def test_signed_colour_bar_goes_both_ways():
     figure = word_strip(PHOTO, ["a", "b"], np.stack([np.eye(4), -2 * np.eye(4)]), signed=True, quantity="relevance")
     (bar,) = [axes for axes in figure.axes if not axes.images]
     assert [label.get_text() for label in bar.get_xticklabels()] == ["−2", "0", "2"]
-    assert "relevance" in texts(figure)
+    assert "relevance of the image" in texts(figure)
     first, second = pictures(figure)[1:]
     assert first[5, 7, 0] > first[5, 7, 2] and second[5, 7, 0] < second[5, 7, 2]
 
@@ -72,3 +74,49 @@ def test_own_ranges_of_signed_maps_are_symmetric():
     (bar,) = [axes for axes in figure.axes if not axes.images]
     assert [label.get_text() for label in bar.get_xticklabels()] == ["against", "0", "for"]
     assert_legible(figure)
+
+
+def test_title_and_caption_with_what_is_hallucinated():
+    figure = word_strip(PHOTO, ["a", "gnu"], maps(2), title="LRP", caption=CAPTION, marks={1: HALLUCINATED})
+    marked = [text.get_text() for text in figure.texts if text.get_color() == HALLUCINATED.mark.colour]
+    assert marked == ["man", "gnu", "word"], "in the caption, above the panel and in the legend"
+    assert {"LRP", HALLUCINATED.text} <= set(texts(figure))
+    assert_legible(figure)
+
+
+def test_attention_that_is_nearly_uniform_is_nearly_plain():
+    even, sharp = np.full((4, 4), 1 / 16), np.zeros((4, 4))
+    even[0, 0] *= 1.1
+    sharp[1, 1] = 1.0
+    figure = word_strip(PHOTO, ["a", "b"], np.stack([even, sharp]), same_range=False, uniform=1 / 16)
+    _, plain, strong = pictures(figure)
+    assert np.abs(plain - PHOTO).max() < 0.15 < 0.35 < np.abs(strong - PHOTO).max()
+    np.testing.assert_allclose(plain[20:, 30:], PHOTO[20:, 30:], atol=1e-6)
+    assert {"to 4 × uniform", "to 16 × uniform", "attention to the image"} <= set(texts(figure))
+    (bar,) = [axes for axes in figure.axes if not axes.images]
+    assert [label.get_text() for label in bar.get_xticklabels()] == ["≤ uniform, 1/R", "most"]
+    assert_legible(figure)
+    shares = attention_shares([0.25, 1.0])
+    np.testing.assert_allclose(shares, [[0.375, 0.125], [0, 0.5]])
+    figure = word_strip(PHOTO, ["a", "b"], np.stack([even, sharp]), uniform=1 / 16, shares=shares)
+    assert "the memory of the text (β)" in texts(figure)
+    bar = figure.axes[-1]
+    figure.canvas.draw()
+    left, right = (label.get_window_extent() for label in bar.get_xticklabels())
+    assert [label.get_text() for label in bar.get_xticklabels()][1] == "16 × that" and left.x1 < right.x0
+    assert_legible(figure)
+
+
+def test_bars_show_the_share_of_each_word_and_of_the_image():
+    shares = np.array([[0.1, 0.1], [0.6, 0.2]])
+    figure = word_strip(PHOTO, ["a", "key"], maps(2), True, shares=shares, quantity="LRP")
+    assert {"20 %, of it 50 % image", "80 %, of it 75 % image", "the image", "the words that were read"} <= set(
+        texts(figure)
+    )
+    wide = [patch.get_width() for patch in figure.artists][:6]
+    track, first, second = wide[0], wide[1] + wide[2], wide[4] + wide[5]
+    assert first == pytest.approx(track / 4) and second == pytest.approx(track), "the largest fills its track"
+    assert_legible(figure)
+    alone = word_strip(PHOTO, ["a", "key"], maps(2), shares=shares[:, :1] / 0.7, quantity="saliency")
+    assert {"14 %", "86 %", "saliency of the image, magnitude"} <= set(texts(alone))
+    assert "the words that were read" not in texts(alone)

@@ -30,10 +30,10 @@ def metrics(folder: Path, *overrides: str) -> DictConfig:
 def test_photos_are_scored_by_everything(embedder: str, tmp_path: Path) -> None:
     config = metrics(tmp_path, "experiment=gridtd_coco", f"embedder={embedder}")
     assert names(chosen_metrics(instantiate(config.val))) == QUICK
-    assert names(chosen_metrics(instantiate(config.test))) == FULL | {"SPICE"}
+    assert names(chosen_metrics(instantiate(config.test))) == FULL | {"SPICE", "ALOHa"}
 
 
-def test_scenes_are_scored_by_everything_but_spice(tmp_path: Path) -> None:
+def test_scenes_are_scored_by_everything_that_is_quick(tmp_path: Path) -> None:
     config = metrics(tmp_path, "experiment=gridtd_scenes")
     assert names(chosen_metrics(instantiate(config.test))) == FULL
 
@@ -61,4 +61,4 @@ def test_spice_names_the_fetch() -> None:
 
 def test_one_metric_is_left_out_by_name(tmp_path: Path) -> None:
     config = metrics(tmp_path, "experiment=gridtd_coco", "metrics.test.SPICE=null", "metrics.test.METEOR=null")
-    assert names(chosen_metrics(instantiate(config.test))) == FULL - {"METEOR"}
+    assert names(chosen_metrics(instantiate(config.test))) == (FULL | {"ALOHa"}) - {"METEOR"}

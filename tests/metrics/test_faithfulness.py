@@ -22,8 +22,8 @@ def generator():
 
 def test_patches_are_ranked_by_their_sum():
     heat = torch.randn(3, 6, 4, generator=generator())
-    found = ranked_patches(heat, 2, generator())
-    for heat_map, ranking in zip(heat, found, strict=True):
+    ranked = ranked_patches(heat, 2, generator())
+    for heat_map, ranking in zip(heat, ranked, strict=True):
         sums = [float(heat_map[i : i + 2, j : j + 2].sum()) for i in (0, 2, 4) for j in (0, 2)]
         assert ranking.tolist() == sorted(range(6), key=lambda p: -sums[p])
 
@@ -31,9 +31,9 @@ def test_patches_are_ranked_by_their_sum():
 def test_equal_patches_come_in_a_drawn_order():
     heat = torch.zeros(200, 4, 4)
     heat[:, :2, 2:] = 1
-    found = ranked_patches(heat, 2, generator())
-    assert (found[:, 0] == 1).all()
-    second = torch.bincount(found[:, 1], minlength=4)
+    ranked = ranked_patches(heat, 2, generator())
+    assert (ranked[:, 0] == 1).all()
+    second = torch.bincount(ranked[:, 1], minlength=4)
     assert second[1] == 0 and second[[0, 2, 3]].min() > 40
 
 
@@ -47,15 +47,15 @@ def test_removed_patches_get_the_mean_colour_of_the_image():
     removed = first_patches(torch.tensor([4, 0, 2, 1, 5, 3]), torch.tensor([0, 1, 2, 6]))
     assert removed.tolist()[2] == [True, False, False, False, True, False]
     kept = image.clone()
-    found = without_patches(image, removed, 2)
-    assert torch.equal(image, kept) and torch.equal(found[0], image)
+    without = without_patches(image, removed, 2)
+    assert torch.equal(image, kept) and torch.equal(without[0], image)
     mean = image.mean((1, 2), keepdim=True)
     expected = image.clone()
     expected[:, 2:, 2:4] = mean  # patch 4: second row, second column
-    assert torch.equal(found[1], expected)
+    assert torch.equal(without[1], expected)
     expected[:, :2, :2] = mean
-    assert torch.equal(found[2], expected)
-    assert torch.equal(found[3], mean.expand(3, 4, 6))
+    assert torch.equal(without[2], expected)
+    assert torch.equal(without[3], mean.expand(3, 4, 6))
 
 
 def test_the_area_is_numpys_trapezoid():

@@ -20,7 +20,7 @@ def plain(a: np.ndarray, b: np.ndarray) -> dict[str, float]:  # type: ignore[typ
     """One pair, as anyone would write it."""
     ranged = [(m - m.min()) / ((m - m.min()).max() + 1e-6) for m in (a.ravel(), b.ravel())]
     shares = [m / (m.sum() + 1e-6) for m in ranged]
-    found = {"spearman": float(spearmanr(a.ravel(), b.ravel()).statistic), "intersect": float(shares[0] @ shares[1])}
+    expected = {"spearman": float(spearmanr(a.ravel(), b.ravel()).statistic), "intersect": float(shares[0] @ shares[1])}
     number = round(SHARE * a.size)
     top = []
     for m in (a.ravel(), b.ravel()):
@@ -31,7 +31,7 @@ def plain(a: np.ndarray, b: np.ndarray) -> dict[str, float]:  # type: ignore[typ
     for kind, (x, y) in {"topk": top, "value": value}.items():
         both, p, t = float((x * y).sum()), float(x.sum()), float(y.sum())
         precision, recall = both / p, both / t
-        found |= {
+        expected |= {
             f"{kind}_disc_intersect": both,
             f"{kind}_iou": both / (p + t - both),
             f"{kind}_dice": 2 * both / (p + t),
@@ -39,50 +39,50 @@ def plain(a: np.ndarray, b: np.ndarray) -> dict[str, float]:  # type: ignore[typ
             f"{kind}_recall": recall,
             f"{kind}_f1": 2 * precision * recall / (precision + recall) if both else 0.0,
         }
-    return found
+    return expected
 
 
 @pytest.mark.parametrize("levels", [None, 40, 3])
 def test_every_pair_as_one_would_write_it(levels: int | None) -> None:
     first, second = maps(3, levels, 0), maps(4, levels, 1)
-    found = similarities(prepare(first, SHARE, THRESHOLD), prepare(second, SHARE, THRESHOLD))
-    assert tuple(found) == MEASURES
+    measured = similarities(prepare(first, SHARE, THRESHOLD), prepare(second, SHARE, THRESHOLD))
+    assert tuple(measured) == MEASURES
     for i, a in enumerate(first):
         for j, b in enumerate(second):
-            assert {name: found[name][i, j] for name in found} == pytest.approx(plain(a, b), abs=1e-12)
+            assert {name: measured[name][i, j] for name in measured} == pytest.approx(plain(a, b), abs=1e-12)
 
 
 def test_topk_masks_have_one_size_even_with_ties() -> None:
     for levels in (None, 5, 1):
         prepared = prepare(maps(2, levels, 2), SHARE)
         assert prepared.topk.inside.sum(1) == pytest.approx(prepared.topk.size) and prepared.topk.size[0] == 14
-        found = similarities(prepared, prepare(maps(3, 4, 3), SHARE))
+        measured = similarities(prepared, prepare(maps(3, 4, 3), SHARE))
         for name in ("recall", "dice", "f1"):
-            assert found[f"topk_{name}"] == pytest.approx(found["topk_precision"])
+            assert measured[f"topk_{name}"] == pytest.approx(measured["topk_precision"])
 
 
 def test_the_order_of_tied_pixels_does_not_matter() -> None:
     a, b = maps(1, 3, 4), maps(1, 3, 5)
     shuffle = np.random.default_rng(6).permutation(144)
     moved = [m.reshape(1, -1)[:, shuffle] for m in (a, b)]
-    one, two = (similarities(prepare(x), prepare(y)) for x, y in ((a, b), moved))
-    assert {k: v.item() for k, v in one.items()} == pytest.approx({k: v.item() for k, v in two.items()})
+    first, second = (similarities(prepare(x), prepare(y)) for x, y in ((a, b), moved))
+    assert {k: v.item() for k, v in first.items()} == pytest.approx({k: v.item() for k, v in second.items()})
 
 
 def test_a_constant_map_is_like_nothing() -> None:
-    found = similarities(prepare(np.full((1, 12, 12), 3.0), SHARE), prepare(maps(1, None, 0), SHARE))
-    assert all(np.isfinite(values).all() for values in found.values())
+    measured = similarities(prepare(np.full((1, 12, 12), 3.0), SHARE), prepare(maps(1, None, 0), SHARE))
+    assert all(np.isfinite(values).all() for values in measured.values())
     zero = ("spearman", "intersect", "value_disc_intersect", "value_iou", "value_f1", "value_precision", "value_recall")
-    assert all(found[name] == 0 for name in zero)
-    assert found["topk_f1"].item() == pytest.approx(14 / 144)  # what a random choice of pixels gets on average
+    assert all(measured[name] == 0 for name in zero)
+    assert measured["topk_f1"].item() == pytest.approx(14 / 144)  # what a random choice of pixels gets on average
 
 
 def test_a_map_is_most_like_itself_whatever_its_scale() -> None:
     a = maps(2, None, 7)
-    found = similarities(prepare(a), prepare(5 + 100 * a))
+    measured = similarities(prepare(a), prepare(5 + 100 * a))
     for name in ("spearman", "topk_iou", "value_iou"):
-        assert np.diag(found[name]) == pytest.approx([1, 1])
-        assert (np.diag(found[name]) > found[name][[0, 1], [1, 0]]).all()
+        assert np.diag(measured[name]) == pytest.approx([1, 1])
+        assert (np.diag(measured[name]) > measured[name][[0, 1], [1, 0]]).all()
 
 
 def test_single_precision_is_enough() -> None:
@@ -100,9 +100,9 @@ def test_standardised_maps() -> None:
 
 def test_maps_of_any_shape_become_squares() -> None:
     drawn = np.random.default_rng(0).random((30, 50)).astype(np.float32)
-    (found,) = squared(drawn, 20)
+    (resized,) = squared(drawn, 20)
     expected = np.asarray(Image.fromarray(drawn).resize((20, 20), Image.Resampling.BILINEAR))
-    assert found == pytest.approx(expected, abs=1e-5)
+    assert resized == pytest.approx(expected, abs=1e-5)
     assert squared(drawn[:, :30], 30) == pytest.approx(drawn[None, :, :30])
 
 

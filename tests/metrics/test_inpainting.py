@@ -6,12 +6,11 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
+from whysaid.data.inpainting.filling import fill_biharmonic, fill_with_mean
 from whysaid.metrics.inpainting import (
     Record,
     binned,
     by_size,
-    fill_biharmonic,
-    fill_with_mean,
     hole_error,
     means,
     score_images,

@@ -34,11 +34,11 @@ def test_only_what_is_above_a_threshold_counts():
 def test_a_curve_thresholds_copies_of_the_map():
     thresholds = np.arange(10) / 10
     before = HEAT.copy()
-    found = correctness(HEAT, INSIDE, thresholds)
+    together = correctness(HEAT, INSIDE, thresholds)
     np.testing.assert_array_equal(HEAT, before)
-    assert found.shape == (3, 10)
+    assert together.shape == (3, 10)
     for k, threshold in enumerate(thresholds):
-        np.testing.assert_allclose(found[:, k], correctness(HEAT, INSIDE, threshold), rtol=1e-12)
+        np.testing.assert_allclose(together[:, k], correctness(HEAT, INSIDE, threshold), rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,9 @@ class Distance(nn.Module):
         super().__init__()
         assert net == "vgg"
 
-    def forward(self, one: Tensor, other: Tensor) -> Tensor:
-        assert one.min() >= -1 and other.max() <= 1
-        return (one - other).abs().mean((1, 2, 3), keepdim=True)
+    def forward(self, picture: Tensor, other: Tensor) -> Tensor:
+        assert picture.min() >= -1 and other.max() <= 1
+        return (picture - other).abs().mean((1, 2, 3), keepdim=True)
 
 
 def test_the_package_is_asked_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

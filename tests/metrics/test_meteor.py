@@ -13,15 +13,15 @@ pytestmark = pytest.mark.java
 class Killed(METEOR):
     """Its process is shot on the way."""
 
-    def _start(self):
-        self.process = super()._start()
+    def _start(self, complaints):
+        self.process = super()._start(complaints)
         os.kill(self.process.pid, signal.SIGKILL)
         return self.process
 
 
 class Kept(METEOR):
-    def _start(self):
-        self.process = super()._start()
+    def _start(self, complaints):
+        self.process = super()._start(complaints)
         return self.process
 
 
@@ -74,3 +74,30 @@ def test_a_process_that_hangs_is_given_up(java):
 def test_without_java(no_java):
     with pytest.raises(Unavailable, match="no `java`"):
         METEOR()({1: "a dog"}, {1: ["a dog"]})
+
+
+def test_a_locale_with_decimal_commas(java, monkeypatch):
+    """Java takes it from the environment, or from the user's own options."""
+    expected = METEOR()(HYPOTHESES, REFERENCES)["METEOR"]
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE")
+    assert METEOR()(HYPOTHESES, REFERENCES)["METEOR"] == expected
+
+
+@pytest.mark.parametrize(
+    ("program", "reason", "remedy"),
+    [
+        ("echo 0,5; read line; echo 0,5; echo 0,5", "could not convert string to float: '0,5'", "_JAVA_OPTIONS"),
+        ("echo 'Picked up X' >&2; echo 'java.lang.OutOfMemoryError: Java heap space' >&2", "Java heap", "2 GB of mem"),
+        ("echo 'Exception in main: no class Meteor' >&2", "no class Meteor", "java -version"),
+        ("kill -9 $$", "no answer", "2 GB of memory"),
+    ],
+)
+def test_what_has_ended_java_is_said(tmp_path, monkeypatch, program, reason, remedy):
+    java = tmp_path / "java"
+    java.write_text(f"#!/bin/sh\nread line\n{program}\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(Unavailable) as error:
+        METEOR()({1: "a dog"}, {1: ["a dog"]})
+    assert "ended early or gave no number" in error.value.reason
+    assert reason in error.value.reason and remedy in str(error.value)

@@ -6,7 +6,7 @@ from tests.metrics.test_meteor import Killed
 from whysaid.errors import UserError
 from whysaid.metrics.caption_statistics import CaptionStatistics
 from whysaid.metrics.meteor import METEOR
-from whysaid.metrics.score import Score
+from whysaid.metrics.score import Score, warn_once
 from whysaid.metrics.scorer import CaptionScorer
 from whysaid.metrics.spice import SPICE
 from whysaid.metrics.text import BLEU, ROUGEL, CIDEr
@@ -37,6 +37,11 @@ def test_tokenises_and_passes_on_only_what_was_predicted(no_java):
     scores = CaptionScorer([echo]).score(PREDICTIONS, REFERENCES)
     assert echo.seen == ({1: "a dog on a", 2: "two cats"}, {1: ["a dog on a mat", ""], 2: ["two cats"]})
     assert scores.corpus == {"echo": 1.0} and scores.per_image == {}
+
+
+def test_a_tokeniser_that_there_is_not():
+    with pytest.raises(UserError, match=r"metrics.tokenizer is 'spacy': set it to one of ptb, words"):
+        CaptionScorer([], tokenizer="spacy")
 
 
 def test_without_java_the_rest_is_scored_and_each_gap_is_named_once(no_java, caplog):
@@ -83,4 +88,14 @@ def test_captions_that_are_all_empty_score_zero(no_java):
 def test_references_are_cached_and_predictions_are_not(java, tmp_path):
     for caption in ("a dog", "a cat"):
         CaptionScorer([ROUGEL()], tmp_path).score({1: caption}, REFERENCES)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.glob("ptb-*"))) == 1
+
+
+def test_what_has_to_be_known_of_a_score_is_said_once(no_java, caplog):
+    warn_once.cache_clear()
+    scorer = CaptionScorer([CIDEr(), BLEU()])
+    for _ in range(2):
+        scores = scorer.score({1: "A dog."}, REFERENCES)
+    assert scores.notes.keys() == {"CIDEr"} and scores.corpus["CIDEr"] == 0
+    assert [record.message for record in caplog.records].count(f"CIDEr is {scores.notes['CIDEr']}") == 1
+    assert scorer.score(PREDICTIONS, REFERENCES).notes == {}

@@ -48,6 +48,21 @@ def test_a_cache_that_cannot_be_opened_costs_the_cache_alone(corenlp, tmp_path, 
     assert "without its cache" in caplog.text
 
 
+def test_a_cache_that_cannot_be_written_is_not_tried(java, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    caches = []
+
+    def run(self, java, items, cache_dir):
+        caches.append(cache_dir)
+        return [{"image_id": 1, "scores": {"All": {"f": 1.0}}}]
+
+    monkeypatch.setattr(SPICE, "_run", run)
+    monkeypatch.setattr(spice, "_fetched", lambda folder: True)
+    assert SPICE(cache_dir=tmp_path / "file" / "spice")({1: "a dog"}, {1: ["a dog"]})["SPICE"].corpus == 1
+    assert SPICE(cache_dir=tmp_path / "spice")({1: "a dog"}, {1: ["a dog"]})["SPICE"].corpus == 1
+    assert caches == [None, tmp_path / "spice"]
+
+
 @pytest.mark.java
 def test_without_corenlp_the_remedy_is_named(java, tmp_path):
     with pytest.raises(Unavailable, match=r"python -m src\.prepare metrics=spice"):

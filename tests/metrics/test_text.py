@@ -35,6 +35,12 @@ def test_cider_of_a_verbatim_and_of_an_alien_caption():
     assert scores.corpus == pytest.approx(10 / 3)
 
 
+def test_a_cider_of_one_image_is_zero_by_construction_and_says_so():
+    alone = CIDEr()({1: "w x y z"}, {1: ["w x y z"]})["CIDEr"]
+    assert alone.corpus == 0 and alone.note.startswith("0 by construction")
+    assert CIDEr()({1: "w x y z", 2: "q"}, {1: ["w x y z"], 2: ["a b"]})["CIDEr"].note == ""
+
+
 def test_empty_hypotheses_and_references_score_zero():
     for metric in (BLEU(), ROUGEL(), CIDEr()):
         for score in metric(dict.fromkeys(REFERENCES, ""), REFERENCES | {3: ["", "a bus"]}).values():

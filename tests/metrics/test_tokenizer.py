@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from whysaid.data.words import words
 from whysaid.metrics import tokenizer
 from whysaid.metrics.score import Unavailable
 from whysaid.metrics.tokenizer import plain_tokenize, ptb_tokenize, tokenize, tokenize_both
@@ -54,7 +55,8 @@ def test_cache_spares_the_second_java(java, tmp_path, monkeypatch):
     assert not runs
     ptb_tokenize({**TRAPS, 1: ["changed"]}, tmp_path)
     assert len(runs) == 1
-    assert len(list(tmp_path.iterdir())) == 2, "one file for each content and nothing half-written"
+    left = [path for path in tmp_path.iterdir() if path.suffix]
+    assert len(left) == 2, "one file for each content and nothing half-written"
 
 
 def test_plain_splits_as_the_treebank():
@@ -107,3 +109,43 @@ def test_a_java_that_breaks_counts_as_none(monkeypatch, tmp_path):
     with pytest.raises(Unavailable, match="3 lines for 1 captions"):
         ptb_tokenize({1: ["a dog"]})
     assert tokenize_both({1: "A dog."}, {1: ["A cat."]}) == ({1: "a dog"}, {1: ["a cat"]})
+
+
+LANGUAGES = [
+    "Une crème brûlée.",
+    "Ein Mädchen läuft über die Straße; Größe 3.",
+    "¿Qué hay? ¡Un niño!",
+    "Мальчик ест яблоко.",
+    "ένα κορίτσι τρώει μήλο",
+    "एक कुत्ता हिन्दी में दौड़ रहा है।",
+    "رجلٌ يركب حصانًا، في الحقل؟",
+    "می\u200cخواهم سیب بخورم",
+    "一 只 狗 在 草 地 上 奔 跑 。",
+    "개가 잔디 위를 달린다.",
+    "cre\u0300me bru\u0302le\u0301e",
+    "chó đang chạy trên bãi cỏ",
+]
+
+
+@pytest.mark.java
+def test_every_tokeniser_parts_letters_as_the_vocabulary_does(java):
+    expected = {i: [" ".join(words(caption))] for i, caption in enumerate(LANGUAGES)}
+    written = {i: [caption] for i, caption in enumerate(LANGUAGES)}
+    assert ptb_tokenize(written) == plain_tokenize(written) == expected
+    assert ptb_tokenize(expected) == plain_tokenize(expected) == expected
+
+
+def test_elided_words_match_where_the_vocabularys_tokeniser_is_chosen(no_java, caplog):
+    hypothesis, reference = "l été à l école aujourd hui", "L’été à l'école aujourd'hui"
+    hypotheses, references = tokenize_both({1: hypothesis}, {1: [reference]}, tokenizer="words")
+    assert hypotheses[1] == references[1][0] == hypothesis and not caplog.records
+
+
+def test_references_of_another_language_are_pointed_at_it_once(no_java, caplog):
+    for _ in range(2):
+        tokenize_both({1: "crème"}, {1: ["une crème brûlée", "un dessert"]})
+    (hint,) = [record.message for record in caplog.records if "metrics.tokenizer=words" in record.message]
+    assert hint.startswith("40% of the references' words have letters that English lacks")
+    caplog.clear()
+    tokenize_both({1: "a café"}, {1: ["a man and a woman in a café"] + ["a dog runs over the green grass"] * 9})
+    assert not any("metrics.tokenizer" in record.message for record in caplog.records)

@@ -39,9 +39,9 @@ def question(number: int, kind: str, answer: str, choices: tuple[str, ...] = ())
 
 def test_scores_by_type() -> None:
     questions = {1: question(1, "how many", "2"), 2: question(2, "how many", "3"), 3: question(3, "what is the", "cat")}
-    given = {i: GivenAnswer((("2", 0.9), ("cat", 0.1))) for i in questions}
-    found = score(given, questions)
-    assert found == pytest.approx(
+    answers = {i: GivenAnswer((("2", 0.9), ("cat", 0.1))) for i in questions}
+    scores = score(answers, questions)
+    assert scores == pytest.approx(
         {
             "vqa_accuracy": 1 / 3,
             "vqa_accuracy_how_many": 1 / 2,
@@ -50,14 +50,14 @@ def test_scores_by_type() -> None:
             "vqa_accuracy_other": 0,
         }
     )
-    assert score(given, questions, by_type=False) == pytest.approx({"vqa_accuracy": 1 / 3})
-    assert score({1: given[1]}, questions, by_type=False) == {"vqa_accuracy": 1.0}
+    assert score(answers, questions, by_type=False) == pytest.approx({"vqa_accuracy": 1 / 3})
+    assert score({1: answers[1]}, questions, by_type=False) == {"vqa_accuracy": 1.0}
     with pytest.raises(UserError, match="no answers to score"):
         score({}, questions)
 
 
 def test_multiple_choice_is_scored_apart() -> None:
     questions = {i: question(i, "what", "cat", ("dog", "cat")) for i in (1, 2, 3)}
-    given = {i: GivenAnswer((("bird", 1.0),), choice) for i, choice in ((1, 0), (2, 1), (3, None))}
-    found = score(given, questions, by_type=False)
-    assert found == pytest.approx({"vqa_accuracy": 0, "vqa_multiple_choice": 1 / 3})
+    answers = {i: GivenAnswer((("bird", 1.0),), choice) for i, choice in ((1, 0), (2, 1), (3, None))}
+    scores = score(answers, questions, by_type=False)
+    assert scores == pytest.approx({"vqa_accuracy": 0, "vqa_multiple_choice": 1 / 3})

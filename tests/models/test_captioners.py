@@ -1,4 +1,4 @@
-"""The Captioner contract, for all four captioners."""
+"""The Captioner contract, for all captioners."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,13 @@ from whysaid.data.batch import CaptionBatch
 from whysaid.data.vocabulary import START
 from whysaid.models.adaptive import Adaptive
 from whysaid.models.aoa import AoA
-from whysaid.models.captioner import Captioner, Features, repeat, select
+from whysaid.models.captioner import Captioner, example, repeat, select
 from whysaid.models.encoders.encoder import Encoder, Regions
 from whysaid.models.gridtd import GridTD
 from whysaid.models.relevance import lrp, share
 from whysaid.models.soft import Soft
+from whysaid.models.transformer import Transformer
+from whysaid.models.word_captioner import Features
 
 V, B, R, D = 11, 3, 6, 5
 
@@ -42,6 +44,7 @@ BUILD: dict[str, Callable[[], Captioner]] = {
     "aoa_refined": lambda: AoA(
         Patches(), V, embed_dim=7, hidden_dim=8, attention_dim=4, heads=2, gate_on="both", refiner_layers=2
     ),
+    "transformer": lambda: Transformer(Patches(), V, embed_dim=8, hidden_dim=9, attention_dim=4, layers=2, heads=2),
 }
 
 
@@ -63,11 +66,11 @@ def features(captioner: Captioner, mask: Tensor | None = None) -> Features:
 
 
 def test_step_after_step_is_teacher_forcing(captioner: Captioner) -> None:
-    words, seen = tokens(B, 5), features(captioner)
-    unrolled = captioner.unroll(words, seen)
-    state = captioner.start(seen)
+    words, image = tokens(B, 5), features(captioner)
+    unrolled = captioner.unroll(words, image)
+    state = captioner.start(image)
     for t in range(5):
-        step = captioner.step(words[:, t], state, seen)
+        step = captioner.step(words[:, t], state, image)
         state = step.state
         torch.testing.assert_close(step.logits, unrolled.logits[:, t])
         torch.testing.assert_close(step.attention, unrolled.attention[:, t])
@@ -77,15 +80,15 @@ def test_step_after_step_is_teacher_forcing(captioner: Captioner) -> None:
 def test_rows_of_an_image_are_as_if_the_image_were_repeated(captioner: Captioner) -> None:
     words = tokens(2 * B, 4)
     shared = captioner.unroll(words, features(captioner))
-    seen = features(captioner)
-    copied = Features(*(x.repeat_interleave(2, 0) for x in (seen.values, seen.keys, seen.pooled)))
+    image = features(captioner)
+    copied = Features(*(x.repeat_interleave(2, 0) for x in (image.values, image.keys, image.pooled)))
     torch.testing.assert_close(shared.logits, captioner.unroll(words, copied).logits)
 
 
 def test_no_image_sees_another(captioner: Captioner) -> None:
-    seen, words = features(captioner), tokens(B, 4)
-    alone = Features(seen.values[1:2], seen.keys[1:2], seen.pooled[1:2])
-    torch.testing.assert_close(captioner.unroll(words, seen).logits[1:2], captioner.unroll(words[1:2], alone).logits)
+    image, words = features(captioner), tokens(B, 4)
+    alone = Features(image.values[1:2], image.keys[1:2], image.pooled[1:2])
+    torch.testing.assert_close(captioner.unroll(words, image).logits[1:2], captioner.unroll(words[1:2], alone).logits)
 
 
 def test_attention_and_sentinel_share_one(captioner: Captioner) -> None:
@@ -118,16 +121,16 @@ def test_every_parameter_is_trained(captioner: Captioner) -> None:
 def test_relevance_is_conserved_without_biases(captioner: Captioner, epsilon: float) -> None:
     """Words and image share the logit (METHOD: to 1e-8 of Σ|R| in float64)."""
     for name, parameter in captioner.named_parameters():
-        if name.endswith("bias"):
+        if name.endswith(("bias", "positions.weight")):  # vectors of places are constants too
             nn.init.zeros_(parameter)
     words = tokens(B, 4)
     images = torch.rand(B, 3, 4, 6).double().requires_grad_()
     with lrp(epsilon):
         embedded = captioner.embed(words).detach().requires_grad_()
-        drive, seen = captioner.drive(embedded), captioner.encode(images)
-        state = captioner.start(seen)
+        drive, image = captioner.drive(embedded), captioner.encode(images)
+        state = captioner.start(image)
         for t in range(4):
-            cell = captioner.advance(drive[:, t], state, seen)
+            cell = captioner.advance(drive[:, t], state, image)
             state = cell.state
         logit = captioner.head(cell.output)[:, 5]
         parts = torch.autograd.grad(logit.sum(), (images, embedded))
@@ -138,24 +141,33 @@ def test_relevance_is_conserved_without_biases(captioner: Captioner, epsilon: fl
 
 
 def test_scheduled_sampling_replaces_words_and_never_the_first(captioner: Captioner) -> None:
-    seen, words = features(captioner), tokens(B, 6)
-    plain = captioner.unroll(words, seen)
+    image, words = features(captioner), tokens(B, 6)
+    plain = captioner.unroll(words, image)
     torch.manual_seed(3)
-    sampled = captioner.unroll(words, seen, sampling=1.0)
+    sampled = captioner.unroll(words, image, sampling=1.0)
     torch.testing.assert_close(plain.logits[:, 0], sampled.logits[:, 0])
     assert not torch.allclose(plain.logits[:, 1:], sampled.logits[:, 1:])
-    torch.testing.assert_close(captioner.unroll(words, seen, sampling=0.0).logits, plain.logits)
+    torch.testing.assert_close(captioner.unroll(words, image, sampling=0.0).logits, plain.logits)
 
 
 def test_features_come_from_pixels_or_from_stored_regions(captioner: Captioner) -> None:
     images = torch.rand(B, 3, 4, 6).double()
     ids, captions = torch.arange(B), tokens(B, 3).unsqueeze(1)
-    seen = captioner.features(CaptionBatch(ids, captions, images=images))
+    image = captioner.features(CaptionBatch(ids, captions, images=images))
     stored = CaptionBatch(ids, captions, regions=captioner.encoder(images).values.detach())
-    torch.testing.assert_close(seen.values, captioner.features(stored).values)
+    torch.testing.assert_close(image.values, captioner.features(stored).values)
 
 
 def test_states_are_selected_and_repeated_row_by_row() -> None:
     state = (torch.arange(3.0).unsqueeze(1), torch.arange(6.0).view(3, 2))
     assert select(state, torch.tensor([2, 0]))[0].tolist() == [[2.0], [0.0]]
     assert repeat(state, 2)[1].tolist() == [[0, 1], [0, 1], [2, 3], [2, 3], [4, 5], [4, 5]]
+
+
+def test_states_may_be_nested() -> None:
+    layers = tuple((torch.arange(2.0).view(2, 1), torch.full((2, 1), float(layer))) for layer in range(3))
+    state = (layers, torch.tensor([7, 8]))
+    assert select(state, torch.tensor([1]))[0][2][0].tolist() == [[1.0]]
+    assert repeat(state, 2)[0][1][0].tolist() == [[0], [0], [1], [1]]
+    assert repeat(state, 1) is state
+    assert example(state) is layers[0][0]

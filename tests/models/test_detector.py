@@ -14,8 +14,8 @@ def test_what_is_found_has_an_outline():
     masks = torch.zeros(2, 1, 6, 8)
     masks[0, 0, 1:3, 2:5] = 0.9
     masks[0, 0, 0] = 0.4  # unlikely
-    found = {"boxes": torch.tensor([[2.0, 1, 5, 3], [0, 0, 1, 1]]), "labels": torch.tensor([17, 1]), "masks": masks}
-    cat, person = objects(found, (6, 8))
+    detected = {"boxes": torch.tensor([[2.0, 1, 5, 3], [0, 0, 1, 1]]), "labels": torch.tensor([17, 1]), "masks": masks}
+    cat, person = objects(detected, (6, 8))
     assert (cat.id, cat.category, cat.box, cat.size) == (1, "cat", (2, 1, 3, 2), (6, 8))
     np.testing.assert_array_equal(cat.mask(6, 8), masks[0, 0].numpy() > 0.5)
     assert person.category == "person" and person.segmentation is None
@@ -29,14 +29,14 @@ def network():
 
 def test_random_weights_find_anything(network):
     photo = Image.effect_noise((40, 30), 90).convert("RGB")
-    found = network(photo)
-    assert 0 < len(found) <= 100
-    assert all(one.size == (30, 40) and one.mask(30, 40).shape == (30, 40) for one in found)
-    assert {one.category for one in found} <= set(detector.PUBLISHED.meta["categories"])
+    detected = network(photo)
+    assert 0 < len(detected) <= 100
+    assert all(instance.size == (30, 40) and instance.mask(30, 40).shape == (30, 40) for instance in detected)
+    assert {instance.category for instance in detected} <= set(detector.PUBLISHED.meta["categories"])
 
 
 def test_weights_of_a_file(network, tmp_path):
-    state = network._network.state_dict()
+    state = network._built().state_dict()
     torch.save(state, tmp_path / "whole.pth")
     other = MaskRCNN(str(tmp_path / "whole.pth"))._built().state_dict()
     assert all(torch.equal(other[name], value) for name, value in state.items())

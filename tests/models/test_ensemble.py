@@ -9,9 +9,10 @@ from whysaid.data.vocabulary import SPECIALS, Vocabulary
 from whysaid.decoding.beam import Beam
 from whysaid.decoding.greedy import Greedy
 from whysaid.errors import UserError
-from whysaid.models.captioner import Captioner, Features
+from whysaid.models.captioner import Captioner
 from whysaid.models.ensemble import Ensemble, EnsembleFeatures
 from whysaid.models.gridtd import GridTD
+from whysaid.models.word_captioner import Features
 
 WORDS = Vocabulary([*SPECIALS, *"abcdef"])
 V = len(WORDS)

@@ -31,7 +31,7 @@ def questions() -> Tensor:
 
 def test_it_is_the_published_model() -> None:
     """Against torch's own LSTM, 1 × 1 convolutions on normalised feature maps, and concatenation."""
-    net, asked, seen = model(), questions(), regions()
+    net, asked, values = model(), questions(), regions()
     theirs = nn.LSTM(4, 5, batch_first=True).double()
     order = torch.cat([torch.arange(5, 10), torch.arange(5), torch.arange(15, 20), torch.arange(10, 15)])
     # ours are keep, write, expose, candidate; torch's input (write), forget (keep), cell (candidate), output (expose)
@@ -44,15 +44,15 @@ def test_it_is_the_published_model() -> None:
         packed = nn.utils.rnn.pack_padded_sequence(net.embedding(asked).tanh(), lengths, True, enforce_sorted=False)
         _, (_, cell) = theirs(packed)
         q = cell.squeeze(0)
-        maps = F.normalize(seen, dim=2).transpose(1, 2).unflatten(2, (2, 2)).repeat_interleave(K, 0)
+        maps = F.normalize(values, dim=2).transpose(1, 2).unflatten(2, (2, 2)).repeat_interleave(K, 0)
         keys = F.conv2d(maps, net.key.weight[:, :, None, None])
         query = net.query(q)[:, :, None, None]
         scores = F.conv2d((keys + query).relu(), net.score.weight[:, :, None, None], net.score.bias)
         weights = scores.flatten(2).softmax(2)
         glimpses = torch.einsum("ngr,ndr->ngd", weights, maps.flatten(2)).flatten(1)
         expected = net.answer_layer(net.hidden_layer(torch.cat([glimpses, q], 1)).relu())
-    torch.testing.assert_close(net(asked, net.project(seen)), expected, rtol=1e-7, atol=1e-9)
-    reading = net.read(net.embed(asked), net.project(seen))
+    torch.testing.assert_close(net(asked, net.project(values)), expected, rtol=1e-7, atol=1e-9)
+    reading = net.read(net.embed(asked), net.project(values))
     torch.testing.assert_close(reading.attention.squeeze(1), weights.mean(1), rtol=1e-7, atol=1e-9)
 
 
@@ -84,8 +84,8 @@ def test_questions_of_an_image_share_it() -> None:
     net, asked = model(), questions()
     together = net(asked, net.project(regions()))
     for n in range(B * K):
-        one = net(asked[n : n + 1], net.project(regions()[n // K : n // K + 1]))
-        torch.testing.assert_close(together[n : n + 1], one)
+        alone = net(asked[n : n + 1], net.project(regions()[n // K : n // K + 1]))
+        torch.testing.assert_close(together[n : n + 1], alone)
 
 
 def test_masked_regions_are_not_seen() -> None:
@@ -110,9 +110,9 @@ def test_question_only_sees_nothing() -> None:
 
 def test_gradients_of_an_empty_region_are_finite() -> None:
     net = model().train()
-    seen = regions().requires_grad_()
-    net(questions(), net.project(seen * torch.tensor([0.0, 1, 1, 1]).view(1, R, 1))).sum().backward()
-    assert seen.grad is not None and seen.grad.isfinite().all()
+    values = regions().requires_grad_()
+    net(questions(), net.project(values * torch.tensor([0.0, 1, 1, 1]).view(1, R, 1))).sum().backward()
+    assert values.grad is not None and values.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3, 0.5])

@@ -76,8 +76,8 @@ def answered(name: str, rank: int | None) -> list[Tensor]:
 
 
 def derived(model: nn.Module, loss: Tensor) -> list[Tensor]:
-    found = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
-    return [torch.zeros_like(p) if g is None else g for p, g in zip(model.parameters(), found, strict=True)]
+    gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(model.parameters(), gradients, strict=True)]
 
 
 def process(rank: int, folder: str, make: Callable[[str, int | None], list[Tensor]], name: str) -> None:

@@ -21,10 +21,10 @@ from whysaid.models.relevance import lrp, share
 from whysaid.objectives.content_words import content_words
 from whysaid.objectives.context_relevance import ContextRelevance
 from whysaid.objectives.cross_entropy import CrossEntropy
-from whysaid.objectives.image_relevance import ImageRelevance
+from whysaid.objectives.image_relevance import ImageRelevance, RawRelevance
 from whysaid.objectives.lrp_inference import LRPInference
 
-NAMES = ["soft", "adaptive", "gridtd", "aoa"]
+NAMES = ["soft", "adaptive", "gridtd", "aoa", "transformer"]
 
 
 def objective(relevance: Any, **settings: Any) -> LRPInference:
@@ -34,8 +34,8 @@ def objective(relevance: Any, **settings: Any) -> LRPInference:
 
 
 def gradients(model: nn.Module, loss: Tensor) -> list[Tensor]:
-    found = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
-    return [torch.zeros_like(p) if g is None else g for p, g in zip(model.parameters(), found, strict=True)]
+    of_parameters = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(model.parameters(), of_parameters, strict=True)]
 
 
 def signed(name: str, pixels: bool) -> tuple[Captioner, CaptionBatch]:
@@ -97,6 +97,44 @@ def test_the_image_variant_by_hand(name: str, pixels: bool, explain: Any) -> Non
     torch.testing.assert_close(logs["loss_reweighted"], changed.detach() / number, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("pixels", [True, False], ids=["pixels", "regions"])
+@pytest.mark.parametrize("by", ["max", "mean"])
+def test_raw_relevance_is_standardised_over_the_words_of_the_batch(pixels: bool, by: Any) -> None:
+    """Against the explanation of each word by itself."""
+    model, batch = signed("gridtd", pixels)
+    weigh, masks = RawRelevance(rules(chunk=2), by=by, strength=0.5), batch.mask
+    made = objective(weigh, explain="target")
+    captions = batch.captions.flatten(0, 1)
+    explained, _ = made._explain(model, batch, captions[:, :-1], captions[:, 1:])
+    raw = []
+    for row, place in zip(*(rows.tolist() for rows in explained.rows), strict=True):
+        image = row // batch.captions.shape[1]
+        targets = Targets(captions[row][None, 1:], [place])
+        explanation = rules().attribute(model, batch.rows([image]), targets)
+        if explanation.pixels is not None:
+            values = explanation.pixels[0, 0].sum(0).flatten()
+        else:
+            assert masks is not None
+            values = explanation.regions[0, 0] if by == "max" else explanation.regions[0, 0][masks[image]]
+        raw.append(values.max() if by == "max" else values.mean())
+    values = torch.stack(raw)
+    expected = (1 + 0.5 * (values - values.mean()) / values.std(correction=0)).clamp(0, 2)
+    torch.testing.assert_close(weigh.factors(model, explained), expected, rtol=0, atol=1e-9)
+    assert len(values) > 3 and expected.std() > 0.1
+    loss, logs = made(model, batch, 0)
+    assert loss.isfinite() and logs["negative_raised"] >= 0
+
+
+def test_words_that_are_all_alike_keep_their_weight() -> None:
+    weigh = RawRelevance(rules(), strength=0.5)
+    for values in (torch.tensor([]), torch.tensor([2.0]), torch.tensor([3.0, 3.0])):
+        assert torch.equal(weigh.weights(values), torch.ones_like(values))
+    assert weigh.weights(torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 90.0])).max() == 2
+    for settings in ({"by": "least"}, {"strength": -1.0}):
+        with pytest.raises(UserError, match=r"objective\.relevance\.by"):
+            RawRelevance(rules(), **settings)  # type: ignore[arg-type]
+
+
 def test_a_negative_logit_may_rise_and_that_is_counted() -> None:
     model, batch = signed("gridtd", pixels=True)
     with torch.no_grad():
@@ -115,8 +153,8 @@ def test_context_weights_are_relevance_of_the_parts_by_autograd(name: str) -> No
     rest = reading.output.detach() - parts[0].detach() - parts[1].detach()
     with lrp(0.01):
         logits = model.head(share(rest + parts[0] + parts[1])).gather(2, words[..., None])
-        found = torch.autograd.grad(logits.sum(), parts)
-    for weight, part, gradient in zip(weights, parts, found, strict=True):
+        derivatives = torch.autograd.grad(logits.sum(), parts)
+    for weight, part, gradient in zip(weights, parts, derivatives, strict=True):
         relevance = gradient * part.detach()
         torch.testing.assert_close(weight, 1 + relevance / relevance.abs().amax(-1, keepdim=True), rtol=0, atol=1e-10)
         assert not weight.requires_grad and weight.min() >= 0 and weight.max() <= 2
@@ -191,8 +229,8 @@ def test_without_relevance_all_weights_are_one() -> None:
     plain, _ = CrossEntropy()(model, batch, 0)
     torch.testing.assert_close(loss, plain, rtol=0, atol=1e-12)
     nothing = torch.zeros(2, 6, dtype=torch.float64)
-    found = ContextRelevance().weights(model, nothing, (nothing, nothing), torch.tensor([5, 7]))
-    assert all(torch.equal(weight, torch.ones_like(weight)) for weight in found)
+    weights = ContextRelevance().weights(model, nothing, (nothing, nothing), torch.tensor([5, 7]))
+    assert all(torch.equal(weight, torch.ones_like(weight)) for weight in weights)
 
 
 def test_weights_survive_half_precision() -> None:
@@ -204,9 +242,9 @@ def test_weights_survive_half_precision() -> None:
     output = context + hidden
     words = torch.tensor([5, 7, 8])
     with torch.autocast("cpu", torch.float16):
-        found = ContextRelevance().weights(model, output, (context, hidden), words)
+        weights = ContextRelevance().weights(model, output, (context, hidden), words)
     exact = ContextRelevance().weights(model, output.float(), (context.float(), hidden.float()), words)
-    for weight, expected in zip(found, exact, strict=True):
+    for weight, expected in zip(weights, exact, strict=True):
         assert weight.dtype == torch.float32 and torch.equal(weight, expected)
         assert torch.equal(weight[1], torch.ones(6)) and (weight[[0, 2]] != 1).any(1).all()
         assert ((weight >= 0) & (weight <= 2)).all()

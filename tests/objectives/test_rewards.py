@@ -10,9 +10,9 @@ from pycocoevalcap.cider.cider_scorer import CiderScorer
 from pycocoevalcap.rouge.rouge import Rouge
 
 from tests.objectives.tiny import REFERENCES, VOCABULARY, data, weighed_by
-from whysaid.data.captions.captioned_image import words
 from whysaid.data.captions.document_frequency import DocumentFrequencies, ngrams
 from whysaid.data.vocabulary import END, PAD
+from whysaid.data.words import words
 from whysaid.errors import UserError
 from whysaid.metrics.text import BLEU, ROUGEL, CIDEr
 from whysaid.objectives.bleu import BLEU4
@@ -72,10 +72,10 @@ def published_cider(
     for image, rows in enumerate(sampled.tokens.tolist()):
         for row in rows:
             scorer += (text(row), [text(reference) for reference in corpus[image]])
-    found = {gram for counts in scorer.ctest for gram in counts}
-    found |= {gram for references in scorer.crefs for counts in references for gram in counts}
+    grams = {gram for counts in scorer.ctest for gram in counts}
+    grams |= {gram for references in scorer.crefs for counts in references for gram in counts}
     scorer.document_frequency = defaultdict(float)
-    for gram in found:
+    for gram in grams:
         scorer.document_frequency[gram] = float(frequencies(ngrams([int(word) for word in gram], len(gram)))[0])
     scorer.crefs = Documents(scorer.crefs)
     return np.array(scorer.compute_cider()).reshape(len(sampled.ids), -1)
@@ -122,11 +122,11 @@ def test_bleu_4_is_the_published_one(sampled: Sampled, corpus: list[list[list[in
 
 
 def test_matches_against_counting(sampled: Sampled, corpus: list[list[list[int]]]) -> None:
-    found = matches(sampled.tokens, sampled.references)
+    counted = matches(sampled.tokens, sampled.references)
     for image in range(0, IMAGES, 7):
         for sample in range(SAMPLES):
             said = [token for token in sampled.tokens[image, sample].tolist() if token != PAD]
-            for order, (own, others) in enumerate(found, 1):
+            for order, (own, others) in enumerate(counted, 1):
                 grams = [tuple(said[i : i + order]) for i in range(len(said) - order + 1)]
                 assert own[image, sample, : len(grams)].tolist() == [grams.count(gram) for gram in grams]
                 assert not own[image, sample, len(grams) :].any()
@@ -171,18 +171,18 @@ def test_what_samples_are_like() -> None:
     rewards = Rewards({"BLEU-4": {"weight": 1.0, "score": BLEU4()}})
     rewards.prepare(data())
     tokens = torch.tensor([[[4, 5, END, PAD], [8, 8, 8, 6]], [[END, PAD, PAD, PAD], [7, 4, END, PAD]]])
-    found = {name: float(value) for name, value in rewards.statistics(tokens).items()}
-    assert found == {"sample_length": 2.0, "end_rate": 0.75, "sample_bad_endings": 0.5}
+    statistics = {name: float(value) for name, value in rewards.statistics(tokens).items()}
+    assert statistics == {"sample_length": 2.0, "end_rate": 0.75, "sample_bad_endings": 0.5}
 
 
 def test_any_metric_can_be_a_reward() -> None:
     reward = MetricReward(ROUGEL(), "ROUGE-L")
     reward.prepare(data())
     tokens = np.array([[[4, 5, 6, END], [END, PAD, PAD, PAD]], [[7, 6, 8, PAD], [4, 7, END, PAD]]], np.int32)
-    found = reward(Sampled([1, 2], tokens, References(REFERENCES, VOCABULARY)([1, 2])))
+    values = reward(Sampled([1, 2], tokens, References(REFERENCES, VOCABULARY)([1, 2])))
     said = {0: ["a dog on"], 1: [""], 2: ["cat on ball"], 3: ["a cat"]}
     texts = {i: [" ".join(words(text)) for text in REFERENCES[1 + i // 2]] for i in said}
-    assert np.allclose(found.ravel(), Rouge().compute_score(texts, said)[1]) and found.max() > 0.5
+    assert np.allclose(values.ravel(), Rouge().compute_score(texts, said)[1]) and values.max() > 0.5
 
 
 def test_rewards_that_cannot_be_are_refused() -> None:

@@ -39,8 +39,8 @@ def objective(**settings: Any) -> SelfCritical:
 
 
 def gradients(model: nn.Module, loss: Tensor) -> list[Tensor]:
-    found = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True, allow_unused=True)
-    return [torch.zeros_like(p) if g is None else g for p, g in zip(model.parameters(), found, strict=True)]
+    of_parameters = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(model.parameters(), of_parameters, strict=True)]
 
 
 def test_leave_one_out_is_a_loop() -> None:
@@ -119,7 +119,7 @@ class Given:
         return next(self.next)
 
 
-@pytest.mark.parametrize("name", ["soft", "adaptive", "gridtd", "aoa"])
+@pytest.mark.parametrize("name", ["soft", "adaptive", "gridtd", "aoa", "transformer"])
 @pytest.mark.parametrize("relevance", [None, ContextRelevance()], ids=["p", "p_hat"])
 def test_what_is_reinforced_is_what_was_sampled(name: str, relevance: ContextRelevance | None) -> None:
     """Read again under teacher forcing, a drawn caption has the probability, and the gradient, it was drawn with."""
@@ -175,9 +175,9 @@ def test_p_hat_is_sampled_and_the_baseline_is_of_p() -> None:
     greedy = reinforce.greedy
 
     class Asking:
-        def __call__(self, stepper: Any, given: Any) -> Decoded:
+        def __call__(self, stepper: Any, features: Any) -> Decoded:
             asked.append(stepper)
-            return greedy(stepper, given)
+            return greedy(stepper, features)
 
     reinforce.greedy = Asking()  # type: ignore[assignment]
     loss, _ = reinforce(model, with_regions(), 0)
@@ -234,12 +234,12 @@ def test_captions_that_end_at_once_train_nothing(name: str) -> None:
 def test_dropout_is_off_or_on_and_left_as_it_was() -> None:
     model, batch = captioner("aoa").train(), with_regions()
     model.attention.dropout.eval()
-    seen: list[bool] = []
-    model.dropout.register_forward_hook(lambda module, *_: seen.append(module.training))
+    modes: list[bool] = []
+    model.dropout.register_forward_hook(lambda module, *_: modes.append(module.training))
     for dropout in (False, True):
         objective(dropout=dropout)(model, batch, 0)
-        assert set(seen) == {dropout}
-        seen.clear()
+        assert set(modes) == {dropout}
+        modes.clear()
     assert model.dropout.training and not model.attention.dropout.training
 
 

@@ -8,6 +8,7 @@ import torch
 
 from tests.data.test_vqa import FOLDERS, SMALL, VQA, QuestionData, photos
 from whysaid.data.batch import QuestionBatch
+from whysaid.data.features.featured import ModelInputs
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.saaa import SAAA
 from whysaid.objectives.soft_answers import SoftAnswers, soft_cross_entropy
@@ -49,12 +50,11 @@ def test_real_questions_can_be_learned_by_heart(tmp_path: Path) -> None:
     )
     torch.manual_seed(0)
     images = data.images("train")
-    seen = {image.id: torch.rand(4, 8) for image in images}
+    features = {image.id: torch.rand(4, 8) for image in images}
     model = SAAA(RegionFeatures(8), len(data.vocabulary), len(data.answers), 16, 48, 16, 48, dropout=0.0)
-    data.use(model.encoder.preprocessing)
-    dataset = data.dataset("train")
+    dataset = data.for_model(ModelInputs(model.encoder.preprocessing)).dataset("train")
     whole = dataset.text_batch([type("Key", (), {"index": i})() for i in range(len(dataset))])
-    whole.regions = torch.stack([seen[int(i)] for i in whole.image_ids])
+    whole.regions = torch.stack([features[int(i)] for i in whole.image_ids])
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     losses = []
     for step in range(60):

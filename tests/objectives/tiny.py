@@ -8,9 +8,9 @@ import torch
 
 from tests.attribution.tiny import photos, regions
 from whysaid.data.batch import CaptionBatch
-from whysaid.data.captions.captioned_image import words
 from whysaid.data.captions.document_frequency import DocumentFrequencies
 from whysaid.data.vocabulary import END, PAD, SPECIALS, START, Vocabulary
+from whysaid.data.words import words
 
 VOCABULARY = Vocabulary([*SPECIALS, "a", "dog", "on", "cat", "ball"])
 """As many words as the captioners of tests.attribution.tiny have; `a` and `on` are stop words."""

@@ -1,9 +1,7 @@
 """The report in a browser: what it shows, how it is used, and that it asks nothing of anybody."""
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,6 @@ from whysaid.figures.explained import ExplainedPhoto
 from whysaid.figures.overlay import STRONGEST, colours
 from whysaid.report.page import ReportPage
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e '.[dev]'")
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 NASTY = '</script><img src=x onerror="document.title=1">{{photos}}&amp;'
 SAID, READ = ["a", "dog", NASTY], ["<start>", "a", "dog"]
@@ -54,7 +49,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         report.add(f"{i}{NASTY}.jpg", Image.new("RGB", (width, height), "gray"), explained(height, width))
     answer = explained(80, 120)
     answer.said, answer.read, answer.context_length = ["yes"], ["is", "it", "red"], [3]
-    answer.maps = {name: one[:1] for name, one in answer.maps.items()}
+    answer.maps = {name: maps[:1] for name, maps in answer.maps.items()}
     answer.words, answer.sentinel = {"lrp": np.array([[1.0, -1.0, 0.0]])}, None
     report.add("question.jpg", Image.new("RGB", (120, 80), "gray"), answer)
     path = tmp_path_factory.mktemp("report") / "report.html"
@@ -62,20 +57,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = os.environ.get("CHROMIUM") or next((found for name in NAMES if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.skip("there is no Chromium: install one (apt-get install chromium), or name it in CHROMIUM")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def opened(browser: Any, path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The page, fresh, as a file; fails where it complained or asked for anything else."""
+    """The page as a file, no word of it shown; fails where it complained or asked for anything else."""
     context = browser.new_context(**getattr(request, "param", {"viewport": {"width": 1200, "height": 900}}))
     page = context.new_page()
     complaints: list[str] = []
@@ -83,6 +67,7 @@ def opened(browser: Any, path: Path, request: pytest.FixtureRequest) -> Iterator
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda asked: complaints.append(asked.url) if not asked.url.startswith("data:") else None)
     page.goto(path.as_uri())
+    page.evaluate("views.forEach((view) => view.set({pinned: null}))")
     yield page
     context.close()
     assert complaints == [path.as_uri()]
@@ -167,7 +152,7 @@ def test_everything_fits_and_can_be_hit(opened: Any) -> None:
     assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
     targets = opened.locator("article:nth-of-type(-n+3) button, select, .segments label")
     sizes = targets.evaluate_all("(all) => all.map((e) => e.getBoundingClientRect()).map((r) => [r.width, r.height])")
-    assert len(sizes) == 9 + 1 + 5
+    assert len(sizes) == 3 * (3 + 1) + 2 + 5  # of three photos words and what saves a picture; two lists; what is shown
     assert np.min(sizes) >= 44
 
 
@@ -204,12 +189,12 @@ def test_signs(opened: Any) -> None:
 
 
 def test_methods(opened: Any) -> None:
-    assert opened.locator("select option").all_inner_texts() == ["attention", "LRP"]
-    assert opened.locator("select").input_value() == "lrp"
+    assert opened.locator("#method option").all_inner_texts() == ["attention", "LRP"]
+    assert opened.locator("#method").input_value() == "lrp"
     word(opened, 0).click()
     before = overlaid(opened)
     opened.get_by_text("against", exact=True).click()
-    opened.locator("select").select_option("attention")
+    opened.locator("#method").select_option("attention")
     opened.wait_for_function("() => document.querySelector('canvas').getAttribute('aria-label').includes('attention')")
     shown = overlaid(opened)
     np.testing.assert_allclose(shown[30, 10, :3], palette(1, signed=False), atol=4)
@@ -217,6 +202,71 @@ def test_methods(opened: Any) -> None:
     assert opened.locator("#sign input").first.is_disabled(), "attention has no sign"
     note = opened.locator("article").nth(0).locator(".note").inner_text()
     assert "10 % of its attention went to language" in note
+
+
+def test_two_methods_side_by_side(opened: Any) -> None:
+    word(opened, 0).click()
+    canvases = opened.locator("article").nth(0).locator("canvas")
+    assert not canvases.nth(1).is_visible()
+    opened.locator("#beside").select_option("attention")
+    assert opened.locator("article").nth(0).locator("figcaption").all_inner_texts() == ["LRP", "attention"]
+    boxes = [canvases.nth(i).bounding_box() for i in (0, 1)]
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    pixel = "document.querySelectorAll('article canvas')[1].getContext('2d').getImageData(10, 30, 1, 1).data"
+    opened.wait_for_function(f"() => {pixel}[3] > 0")
+    colour = opened.evaluate(f"[...{pixel}].slice(0, 3)")
+    np.testing.assert_allclose(colour, palette(1, signed=False), atol=4)
+
+
+def test_a_noun_is_shown_from_the_start(browser: Any, path: Path) -> None:
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    assert word(page, 1).get_attribute("aria-pressed") == "true", "'a' is a stop word"
+    assert overlaid(page).max() > 0
+    page.close()
+
+
+def test_doubtful_objects_are_named_in_a_warning(browser: Any, tmp_path: Path) -> None:
+    """An object of two words is one object."""
+    report, photo = ReportPage(doubtful=0.4), explained(80, 120)
+    photo.said, photo.support = ["hot", "dog", "cat"], [0.3, 0.3, 0.45]
+    report.add("photo.jpg", Image.new("RGB", (120, 80), "gray"), photo)
+    (tmp_path / "report.html").write_text(report.page("about"))
+    page = browser.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    warnings = page.locator(".warning").all_inner_texts()
+    page.close()
+    assert warnings == ["Doubtful: “hot dog” (support 0.30). The photo may not show this."]
+
+
+def test_an_address_leads_to_a_word(opened: Any, path: Path) -> None:
+    word(opened, 1).click()
+    assert opened.evaluate("location.hash") == "#photo-1-word-2-lrp"
+    assert opened.get_by_text("link to this word").nth(0).get_attribute("href") == "#photo-1-word-2-lrp"
+    opened.evaluate("location.hash = '#photo-12-word-3-attention'")
+    opened.wait_for_function("() => document.querySelector('#method').value === 'attention'")
+    assert word(opened, 2, photo=11).get_attribute("aria-pressed") == "true"
+    assert opened.locator("article").nth(11).evaluate("(e) => e.getBoundingClientRect().top < innerHeight")
+    opened.evaluate("location.hash = '#photo-99-word-1-lrp'")  # of no photo: nothing changes
+    assert word(opened, 2, photo=11).get_attribute("aria-pressed") == "true"
+
+
+def test_a_picture_of_a_word_is_saved(opened: Any) -> None:
+    word(opened, 1).click()
+    assert overlaid(opened).max() > 0
+    with opened.expect_download() as download:
+        opened.get_by_text("save this picture").nth(0).click()
+    assert download.value.suggested_filename.endswith("_dog_lrp.png")
+    with Image.open(download.value.path()) as saved:
+        assert saved.size == (120, 80)
+        left, right = (np.asarray(saved.convert("RGB"), int)[40, x] for x in (10, 100))
+    assert left[2] > left[0] and right[0] > right[2], "blue against, red for"
+
+
+def test_on_paper(opened: Any) -> None:
+    opened.emulate_media(media="print", color_scheme="dark")
+    assert not opened.locator("form").is_visible()
+    assert np.mean(background(opened, opened.locator("body"))) > 250
 
 
 def test_ranges(opened: Any) -> None:
@@ -232,7 +282,7 @@ def test_a_question_and_its_answer(opened: Any) -> None:
     article = opened.locator("article").nth(12)
     assert article.locator(".words > span").all_text_contents() == ["is", "it", "red"]
     assert article.locator(".words > button").all_text_contents() == ["yes"]
-    article.locator("button").hover()
+    article.locator(".words button").hover()
     np.testing.assert_allclose(background(opened, article.locator("span").nth(0)), palette(1), atol=4)
     assert overlaid(opened, 12).max() > 0
 
@@ -251,7 +301,7 @@ def test_far_photos_wait_until_they_come_near(opened: Any) -> None:
     waiting = "document.querySelectorAll('article .pictures').length"
     assert opened.evaluate(waiting) > 5
     opened.locator("article").nth(11).scroll_into_view_if_needed()
-    opened.wait_for_function("() => document.querySelectorAll('article img')[11].naturalWidth > 0")
+    opened.wait_for_function("() => document.querySelectorAll('article')[11].querySelector('img').naturalWidth > 0")
     word(opened, 0, photo=11).hover()
     assert overlaid(opened, 11).max() > 0
 
@@ -261,7 +311,7 @@ def test_follows_the_readers_colours(browser: Any, path: Path, scheme: str, brig
     page = browser.new_page(color_scheme=scheme)
     page.goto(path.as_uri())
     assert (np.mean(background(page, page.locator("body"))) > 128) == bright
-    assert (np.mean(background(page, word(page, 0))) > 128) == bright
+    assert (np.mean(background(page, word(page, 2))) > 128) == bright
     page.close()
 
 
@@ -281,27 +331,63 @@ def test_is_small_and_whole(path: Path) -> None:
     assert not re.search(r"""(?:src|href)\s*=\s*["'](?!x\b)|url\(|@import|https?:""", text.replace(NASTY, ""))
     report = ReportPage()
     noise = np.random.default_rng(0).normal(size=(12, 240, 320)).astype(np.float32)
-    one = explained(240, 320)
-    one.said, one.read, one.context_length = ["a"] * 12, ["<start>", *["a"] * 11], list(range(1, 13))
-    one.maps, one.words, one.sentinel = {"lrp": noise}, {}, None
-    report.add("a.jpg", Image.fromarray(np.random.default_rng(0).integers(0, 255, (3000, 4000, 3), np.uint8)), one)
+    photo = explained(240, 320)
+    photo.said, photo.read, photo.context_length = ["a"] * 12, ["<start>", *["a"] * 11], list(range(1, 13))
+    photo.maps, photo.words, photo.sentinel = {"lrp": noise}, {}, None
+    report.add("a.jpg", Image.fromarray(np.random.default_rng(0).integers(0, 255, (3000, 4000, 3), np.uint8)), photo)
     assert len(report.page("about")) < 700_000
 
 
 def test_a_word_that_is_both_asked_and_answered_stands_twice() -> None:
     report, answer = ReportPage(), explained(80, 120)
     answer.read, answer.said, answer.context_length = ["is", "yes"], ["yes", "no"], [2, 2]
-    answer.maps = {name: one[:2] for name, one in answer.maps.items()}
+    answer.maps = {name: maps[:2] for name, maps in answer.maps.items()}
     answer.words, answer.sentinel = {}, None
     report.add("a.jpg", Image.new("RGB", (120, 80)), answer)
     assert '"tokens":[["is",null,0],["yes",null,1],["yes",0,null],["no",1,null]]' in report.page("about")
 
 
 def test_numbers_of_the_page_are_those_given(path: Path) -> None:
-    found = re.search(r'class="text">(.*?)</script>', path.read_text())
-    assert found
-    text = json.loads(found[1])
+    match = re.search(r'class="text">(.*?)</script>', path.read_text())
+    assert match
+    text = json.loads(match[1])
     lrp = text["methods"][1]
     np.testing.assert_allclose(lrp["limits"], [2, 0.2, 1])
     assert lrp["words"] == [[3, 0, 0], [1, -2, 0], [0.5, 4, -1]] and lrp["signed"]
     assert text["tokens"] == [["<start>", None, 0], ["a", 0, 1], ["dog", 1, 2], [NASTY, 2, None]]
+
+
+def magnitudes() -> ExplainedPhoto:
+    """A method without a sign, and attention whose left half is uniform and whose right has nine times that."""
+    heat = np.where(np.arange(120) < 60, 0.01, 0.09) * np.ones((1, 80, 1))
+    return ExplainedPhoto(
+        np.full((80, 120, 3), 0.5),
+        ["dog"],
+        ["<start>"],
+        [1],
+        {"attention": heat.astype(np.float32), "saliency": np.abs(maps(80, 120)[:1])},
+        words={"saliency": np.array([[2.0]])},
+        uniform={"attention": 0.01},
+        shares={"saliency": np.array([[0.75, 0.25]])},
+    )
+
+
+def test_magnitudes_and_attention_are_coloured_as_in_the_figures(browser: Any, tmp_path: Path) -> None:
+    report = ReportPage()
+    report.add("a.jpg", Image.new("RGB", (120, 80), "gray"), magnitudes())
+    (tmp_path / "report.html").write_text(report.page("about"))
+    page = browser.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    shown = overlaid(page)
+    np.testing.assert_allclose(shown[30, 10, :3], palette(1, signed=False), atol=4)
+    np.testing.assert_allclose(background(page, page.locator(".words > *").nth(0)), palette(1, signed=False), atol=4)
+    legend = page.locator(".legend").inner_text()
+    assert "pixels: magnitude" in legend and "words before it: magnitude" in legend and "against" not in legend
+    assert "75 % of its relevance is image" in page.locator(".note").inner_text()
+    page.locator("#method").select_option("attention")
+    page.wait_for_function("() => document.querySelector('canvas').getAttribute('aria-label').includes('attention')")
+    shown = overlaid(page)
+    assert shown[30, 10, 3] == 0 and shown[30, 80, 3] == pytest.approx(255 * STRONGEST, abs=2)
+    legend = page.locator(".legend").inner_text()
+    assert "pixels: attention" in legend and "at most uniform" in legend and "9.0 × uniform" in legend
+    page.close()

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.report.test_page import NASTY, background, browser, explained, opened, overlaid, word
+from tests.report.test_page import NASTY, background, explained, opened, overlaid, word
 from whysaid.figures.overlay import colours
 from whysaid.figures.photo_objects import PhotoObject, PhotoObjects
 from whysaid.report.page import ReportPage
 
-__all__ = ["browser", "opened"]
+__all__ = ["opened"]
 
 HEIGHT, WIDTH = 80, 120
 
@@ -35,14 +35,14 @@ def part(name: str, left: int, side: int, importance: float | None, red: float =
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A gray photo: a large object on the left, a small one on it, one on the right that nothing depends on; it again
     where nobody asked for objects, where none was found, and where another caption than its own is explained."""
-    one = explained(HEIGHT, WIDTH)
+    photo = explained(HEIGHT, WIDTH)
     parts = [part(f"dog{NASTY}", 0, 60, 0.4, 1.0), part("ball", 10, 20, 0.2, 0.5), part("cup", 90, 30, 0.0)]
-    one.parted = PhotoObjects(one.image, one.said, [part("wall", 60, 30, None), *reversed(parts)])
+    photo.objects = PhotoObjects(photo.image, photo.said, [part("wall", 60, 30, None), *reversed(parts)])
     bare, other = explained(HEIGHT, WIDTH), explained(HEIGHT, WIDTH)
-    bare.parted = PhotoObjects(bare.image, bare.said, [])
-    other.parted = PhotoObjects(other.image, ["a", "cat"], [replace(parts[2], moved=(None, 0.12))])
+    bare.objects = PhotoObjects(bare.image, bare.said, [])
+    other.objects = PhotoObjects(other.image, ["a", "cat"], [replace(parts[2], moved=(None, 0.12))])
     report = ReportPage()
-    for name, shown in (("a", one), ("b", explained(HEIGHT, WIDTH)), ("c", bare), ("d", other)):
+    for name, shown in (("a", photo), ("b", explained(HEIGHT, WIDTH)), ("c", bare), ("d", other)):
         report.add(f"{name}.jpg", Image.new("RGB", (WIDTH, HEIGHT), "gray"), shown)
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(report.page("about"))
@@ -89,10 +89,10 @@ def test_each_object_has_a_button_in_its_colour(opened: Any) -> None:
 def test_what_is_said_where_objects_were_not_asked_for_or_not_found(opened: Any) -> None:
     asked = [opened.locator("article").nth(i).locator(".take-out") for i in range(4)]
     assert "Point at an object in the photo" in opened.locator("header").inner_text()
-    assert asked[0].inner_text() == "Without one object, and how much its caption changes:"
+    assert asked[0].text_content() == "Without one object, and how much its caption changes:"
     assert asked[1].count() == 0
-    assert asked[2].inner_text() == "No object was found in it that could be taken out."
-    assert "how much the photo's own caption, “a cat”, changes" in asked[3].inner_text()
+    assert asked[2].text_content() == "No object was found in it that could be taken out."
+    assert "how much the photo's own caption, “a cat”, changes" in asked[3].text_content()
 
 
 def test_how_far_attention_moved(opened: Any) -> None:

@@ -31,7 +31,12 @@ def test_two_runs_of_one_second_are_kept_apart(tmp_path: Path) -> None:
 
 def test_a_resumed_run_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    Path("outputs/old").mkdir(parents=True)
     assert run_directory(str(tmp_path), "outputs/old") == "outputs/old"
+    with pytest.raises(UserError, match="there is no run directory outputs/new"):
+        run_directory(str(tmp_path), "outputs/new")
+    assert not Path("outputs/new").exists()
 
 
 @pytest.mark.parametrize(

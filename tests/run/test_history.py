@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from whysaid.errors import UserError
 from whysaid.run.history import History
 
 
@@ -66,3 +67,13 @@ def test_a_line_that_was_cut_short_is_left_out(tmp_path: Path, cut: int) -> None
 def test_nothing_is_left_beside_the_file(tmp_path: Path) -> None:
     written(tmp_path / ".", ({"loss": 2.0}, 0))
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00step", b"epoch,loss\n1,2\n", b"step,loss\nfirst,2\n", b"step\x00,loss\n1,2\n"]
+)
+def test_a_file_that_is_no_history(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "metrics.csv").write_bytes(content)
+    with pytest.raises(UserError, match=r"metrics\.csv is no history of a run .*: move it away"):
+        History(str(tmp_path))
+    assert (tmp_path / "metrics.csv").read_bytes() == content

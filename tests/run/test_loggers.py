@@ -75,7 +75,7 @@ PICTURES = {
 @pytest.mark.usefixtures("offline")
 def test_what_callbacks_log_is_in_the_offline_file(places: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     said = ("a red ball next to a tree", "two cats and a cup")
-    monkeypatch.setattr(Writer, "caption", lambda _, batch: {i: said[i % 2] for i in batch.image_ids.tolist()})
+    monkeypatch.setattr(Writer, "captions", lambda _, batch, __: {i: said[i % 2] for i in batch.image_ids.tolist()})
     few = ["callbacks.hallucination.metric.min_count=1", "trainer.log_every_n_steps=1", "callbacks.heat_maps.words=2"]
     folder = run_door("train", *SCENES, *places, *few, "logger=wandb").folder
     row = {name: value for logged in read_history(written(folder)) for name, value in logged.items()}

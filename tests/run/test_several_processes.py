@@ -38,7 +38,7 @@ def test_captions_and_hallucination_are_scored_as_by_one(
     finished: Path, places: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """13 images in batches of 3: the shares are 7 and 6, and one image is captioned twice."""
-    monkeypatch.setattr(Writer, "caption", lambda _, batch: {i: SAID[i % 3] for i in batch.image_ids.tolist()})
+    monkeypatch.setattr(Writer, "captions", lambda _, batch, __: {i: SAID[i % 3] for i in batch.image_ids.tolist()})
     odd = ["data.limits={test: 13}", "data.eval_batch_size=3", "data.num_workers=1", "logger=none", *CAPTION_METRICS]
     given = [f"ckpt={finished}/checkpoints/best.ckpt", *odd, "trainer.enable_progress_bar=false", *places]
     alone, together = run_door("evaluate", *given).folder, run_door("evaluate", *given, *TWO).folder

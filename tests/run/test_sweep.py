@@ -64,6 +64,14 @@ def test_the_best_come_first_and_the_killed_last(tmp_path: Path) -> None:
     assert read_jobs(tmp_path / "nowhere") == []
 
 
+def test_a_damaged_record_is_a_job_that_failed(tmp_path: Path) -> None:
+    (tmp_path / "0").mkdir()
+    for content in ("{", "[]", '{"unknown": 1}'):
+        (tmp_path / "0" / "job.json").write_text(content, encoding="utf-8")
+        (job,) = read_jobs(tmp_path)
+        assert job.folder == "0" and job.status == "failed" and "job.json is damaged" in job.error
+
+
 def test_a_sweep_without_results_has_no_picture(tmp_path: Path) -> None:
     put(tmp_path, "0", status="failed", overrides={})
     assert isinstance(summarise(tmp_path)[0], Job) and not (tmp_path / "sweep.png").exists()

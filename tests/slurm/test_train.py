@@ -49,8 +49,8 @@ def last(folder: Path) -> dict[str, Any]:
     return torch.load(folder / "checkpoints" / "last.ckpt", "cpu", weights_only=True)
 
 
-def process(job: str, rank: int) -> int:
-    """The process id of a task's training itself, not of a worker that it started."""
+def process(job: str, rank: int, outputs: Path) -> int:
+    """The process id of a task's training itself, not of a worker that it started, nor of another cluster's job."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -59,7 +59,11 @@ def process(job: str, rank: int) -> int:
         except (OSError, UnicodeDecodeError):
             continue
         if (environment.get("SLURM_JOB_ID"), environment.get("SLURM_PROCID")) == (job, str(rank)):
-            found += [int(folder.name)] if "src.train" in command and "task.sh" not in command else []
+            found += (
+                [int(folder.name)]
+                if f"{outputs}" in command and "src.train" in command and "task.sh" not in command
+                else []
+            )
     return min(found)
 
 
@@ -126,8 +130,8 @@ def test_a_killed_task_queues_the_job_again(cluster: Cluster, data_dir: Path, ou
     settings = last_of_each([*LONG, "trainer=ddp_cpu", "logger=wandb", f"paths.data_dir={data_dir}"])
     job, folder = submitted(cluster, outputs, settings, "--nodes=2", WANDB_MODE="offline")
     wait((folder / "checkpoints" / "last.ckpt").exists, 120, lambda: said(outputs))
-    os.kill(process(job, 1), signal.SIGKILL)
-    wait(lambda: cluster.job(job)["Restarts"] == "1", 120, lambda: said(outputs))
+    os.kill(process(job, 1, outputs), signal.SIGKILL)
+    wait(lambda: cluster.job(job)["Restarts"] == "1", 240, lambda: said(outputs))
     assert cluster.ended(job) == "COMPLETED", said(outputs)
     assert "a task was killed (status 137): the job is queued again" in said(outputs)
     assert last(folder)["global_step"] == 48 and (folder / "metrics.json").exists()

@@ -13,10 +13,11 @@ from whysaid.attribution.targets import Targets
 from whysaid.data.batch import CaptionBatch
 from whysaid.data.images import Preprocessing
 from whysaid.data.vocabulary import Vocabulary
-from whysaid.models.captioner import Captioner, CellOutput, Features, State, rows
+from whysaid.models.captioner import Captioner, CellOutput, State, rows
 from whysaid.models.encoders.encoder import Encoder, Regions
+from whysaid.models.word_captioner import Features, WordCaptioner
 from whysaid.studies.common.captioned import CaptionedBatch, ObjectMention
-from whysaid.studies.common.word_maps import Group
+from whysaid.studies.common.word_sample import Group
 
 PATCH, SIDE = 2, 8
 PATCHES = (SIDE // PATCH) ** 2
@@ -34,7 +35,7 @@ class Patches(Encoder):
         return Regions(nn.functional.avg_pool2d(images.mean(1, keepdim=True), PATCH).flatten(2).transpose(1, 2))
 
 
-class Planted(Captioner):
+class Planted(WordCaptioner):
     """logit of word w = Σ of `words[w]` over all words read, plus `patches[w]` · the patches of the image.
 
     Args:
@@ -81,13 +82,16 @@ class Fixed:
         return Explanation(pixels, torch.zeros(*shape, PATCHES), words, torch.zeros(*shape))
 
 
-def group(images: Tensor, tokens: Tensor, named: list[ObjectMention]) -> Group:
+def group(
+    images: Tensor, tokens: Tensor, mentions: list[ObjectMention], captions: list[list[str]] | None = None
+) -> Group:
     """Images (B, 3, H, W) with ids 1 … B and captions (B, S)."""
-    return Group(CaptionBatch(torch.arange(len(images)) + 1, tokens[:, None], images), tokens, named)
+    batch = CaptionBatch(torch.arange(len(images)) + 1, tokens[:, None], images)
+    return Group(batch, tokens, captions or [[] for _ in images], mentions)
 
 
-def written(captioner: Planted, images: Tensor, tokens: Tensor, captions: list[list[str]]) -> CaptionedBatch:
-    """The same, as `write` gives it."""
+def captioned(captioner: Planted, images: Tensor, tokens: Tensor, captions: list[list[str]]) -> CaptionedBatch:
+    """The same, as `caption_split` gives it."""
     batch = CaptionBatch(torch.arange(len(images)) + 1, tokens[:, None], images)
     with torch.no_grad():
         return CaptionedBatch(batch, captioner.features(batch), tokens, captions, [("",)] * len(images))

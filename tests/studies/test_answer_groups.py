@@ -9,14 +9,14 @@ from whysaid.studies.human_attention.answer_groups import AnswerGroups, rows_by_
 
 def rows(number: int = 60) -> list[dict[str, object]]:
     """Random questions; wrong ones have a row for each answer."""
-    rng, found = np.random.default_rng(0), []
+    rng, made = np.random.default_rng(0), []
     for i in range(number):
         correct, sure = bool(rng.random() < 0.5), float(rng.random())
         about = {"question_id": i, "correct": correct, "confidence": sure}
         for target in ("right",) if correct else ("right", "predicted"):
-            found.append({**about, "method": "lrp", "target": target, "x": float(rng.normal(sure))})
-        found.append({**about, "method": "centre", "target": None, "x": 0.5})
-    return found
+            made.append({**about, "method": "lrp", "target": target, "x": float(rng.normal(sure))})
+        made.append({**about, "method": "centre", "target": None, "x": 0.5})
+    return made
 
 
 def students_p(a: list[float], b: list[float]) -> tuple[float, float]:
@@ -37,15 +37,15 @@ def test_targets_of_a_method() -> None:
 
 
 def test_the_table_of_tests() -> None:
-    found = AnswerGroups().tests(rows(), ["x"])
-    assert len(found) == 3 * 5
+    tests = AnswerGroups().tests(rows(), ["x"])
+    assert len(tests) == 3 * 5
     part = next(part for names, part in rows_by_target(rows()) if names["target"] == "predicted")
-    for row in found:
+    for row in tests:
         if row["target"] == "predicted" and row["contrast"] == "high − low, wrong":
             a = [r["x"] for r in part if not r["correct"] and r["confidence"] > 0.75]
             b = [r["x"] for r in part if not r["correct"] and r["confidence"] < 0.25]
     assert len(a) > 2 and len(b) > 2
-    row = next(r for r in found if r["target"] == "predicted" and r["contrast"] == "high − low, wrong")
+    row = next(r for r in tests if r["target"] == "predicted" and r["contrast"] == "high − low, wrong")
     t, p = students_p(a, b)
     assert (row["n_first"], row["n_second"]) == (len(a), len(b))
     assert row["difference"] == pytest.approx(np.mean(a) - np.mean(b))
@@ -58,22 +58,24 @@ def test_groups_too_small_or_without_spread() -> None:
     assert all(row["p"] is None for row in AnswerGroups().tests(rows(), ["x"]) if row["method"] == "centre")
 
 
-def test_cells_by_hand() -> None:
-    given = [
+def test_summaries_by_hand() -> None:
+    answers = [
         {"method": "a", "target": "right", "correct": c, "confidence": s, "x": x}
         for c, s, x in ((True, 0.1, 1.0), (True, 0.2, 3.0), (True, 0.5, 9.0), (False, 0.9, 4.0), (True, 0.25, 7.0))
     ]
-    found = {(r["target"], r["cell"]): r for r in AnswerGroups().summaries(given, ["x"])}
-    row = found["right", "correct, low"]
+    summaries = {(r["target"], r["group"]): r for r in AnswerGroups().summaries(answers, ["x"])}
+    row = summaries["right", "correct, low"]
     assert (row["n"], row["mean"], row["median"], row["deviation"]) == (2, 2.0, 2.0, 1.0)
-    assert found["right", "wrong, high"]["n"] == 1 and found["right", "correct, high"]["mean"] is None
+    assert summaries["right", "wrong, high"]["n"] == 1 and summaries["right", "correct, high"]["mean"] is None
 
 
 def test_correlations_with_confidence() -> None:
-    found = {(r["target"], r["answers"]): r for r in AnswerGroups().correlations(rows(), ["x"]) if r["method"] == "lrp"}
+    correlations = {
+        (r["target"], r["answers"]): r for r in AnswerGroups().correlations(rows(), ["x"]) if r["method"] == "lrp"
+    }
     part = next(part for names, part in rows_by_target(rows()) if names["target"] == "right")
     sure, x = ([r[key] for r in part if r["correct"]] for key in ("confidence", "x"))
-    row = found["right", "correct"]
+    row = correlations["right", "correct"]
     assert (row["r"], row["p"]) == (pytest.approx(pearsonr(sure, x)[0]), pytest.approx(pearsonr(sure, x)[1]))
     assert row["r"] == pytest.approx(np.corrcoef(sure, x)[0, 1]) and row["n"] == len(x)
     assert all(r["r"] is None for r in AnswerGroups().correlations(rows(), ["x"]) if r["method"] == "centre")

@@ -27,7 +27,7 @@ def negative(methods: Any, model: Any, batch: Any, answers: Answers) -> dict[str
 
 
 def test_the_right_answer_comes_first_and_signs_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("whysaid.studies.human_attention.answers.attribute_all", negative)
+    monkeypatch.setattr("whysaid.studies.human_attention.answers.attribute_fitting", negative)
     logits = torch.zeros(2, 4)
     logits[:, LIKELIEST] = 3
     model = type("Model", (), {"__call__": lambda *_: logits, "features": lambda *_: None})()

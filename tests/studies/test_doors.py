@@ -22,7 +22,13 @@ QUICK = (
 SETTINGS = {
     "localization": QUICK,
     "word_ablation": ("logger=none", "study.images=12", "study.first=3"),
-    "hallucination_auc": ("logger=none", "study.images=12"),
+    "hallucination_auc": (
+        "logger=none",
+        "study.images=12",
+        "study.methods.occlusion.stride=32",
+        "fill@study.fill=truth",
+        "study.more_than=1",
+    ),
     "patch_ablation": (*QUICK, "study.words=3", "study.patches=4", "study.draws=2"),
     "faithfulness": (
         *QUICK,

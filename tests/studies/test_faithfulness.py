@@ -32,27 +32,27 @@ METHODS = {"right": Fixed(pixels=one_patch(SEEN)), "wrong": Fixed(pixels=-one_pa
 
 
 def measured(**settings) -> Curves:
-    study, given = Faithfulness(METHODS, steps=PATCHES, patch=2, **settings), scene()
-    maps = study.maps(captioner(), given)
-    (found,) = study.measure(captioner(), given, maps, torch.Generator().manual_seed(0))
-    return found
+    study, words = Faithfulness(METHODS, steps=PATCHES, patch=2, **settings), scene()
+    maps = study.maps(captioner(), words)
+    (curves,) = study.measure(captioner(), words, maps, torch.Generator().manual_seed(0))
+    return curves
 
 
 def test_curves_of_the_right_map_and_of_the_worst():
-    found, mean = measured(), (2 - PATCHES) / PATCHES
+    curves, mean = measured(), (2 - PATCHES) / PATCHES
     there, gone = p_of(1), p_of(mean)
     assert there > 0.9 and gone < 0.1
-    np.testing.assert_allclose(found.deletion["right"], [there] + [gone] * PATCHES, rtol=1e-5)
-    np.testing.assert_allclose(found.deletion["wrong"], [there] * PATCHES + [gone], rtol=1e-5)
-    np.testing.assert_allclose(found.insertion["right"], [gone] + [there] * PATCHES, rtol=1e-5)
-    np.testing.assert_allclose(found.insertion["wrong"], [gone] * PATCHES + [there], rtol=1e-5)
-    assert found.deletion[RANDOM][0] == found.deletion["right"][0]
+    np.testing.assert_allclose(curves.deletion["right"], [there] + [gone] * PATCHES, rtol=1e-5)
+    np.testing.assert_allclose(curves.deletion["wrong"], [there] * PATCHES + [gone], rtol=1e-5)
+    np.testing.assert_allclose(curves.insertion["right"], [gone] + [there] * PATCHES, rtol=1e-5)
+    np.testing.assert_allclose(curves.insertion["wrong"], [gone] * PATCHES + [there], rtol=1e-5)
+    assert curves.deletion[RANDOM][0] == curves.deletion["right"][0]
 
 
 def test_how_many_images_are_seen_at_once_does_not_matter():
-    one, many = measured(batch_size=1), measured(batch_size=100)
+    single, many = measured(batch_size=1), measured(batch_size=100)
     for name in METHODS:
-        np.testing.assert_allclose(one.deletion[name], many.deletion[name], rtol=1e-6)
+        np.testing.assert_allclose(single.deletion[name], many.deletion[name], rtol=1e-6)
 
 
 def test_the_table():
@@ -109,13 +109,13 @@ def test_sensitivity_is_of_noise_within_reach():
             return Fixed(pixels=batch.images[0].mean(0)).attribute(model, batch, targets)
 
     study = Faithfulness({"brightness": Brightness()}, sanity=Sanity(stages=1, noise=0.1, draws=3))
-    given, model = scene(), captioner()
-    kept = [(given, study.maps(model, given))]
+    words, model = scene(), captioner()
+    kept = [(words, study.maps(model, words))]
     seen_images.clear()
     (value,) = study.sanity.check(study.maps, model, kept).sensitive["brightness"]
-    noises = [images - given.images for images in seen_images[-3:]]
+    noises = [images - words.images for images in seen_images[-3:]]
     assert all(0.15 < float(noise.abs().max()) <= 0.2 for noise in noises)  # ± 0.1 of [0, 1] is ± 0.2 of [−1, 1]
-    heat = given.images[0].mean(0)
+    heat = words.images[0].mean(0)
     assert value == pytest.approx(max(float(n[0].mean(0).norm() / heat.norm()) for n in noises), rel=1e-5)
 
 

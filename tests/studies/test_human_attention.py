@@ -19,10 +19,11 @@ from whysaid.data.scenes.source import ScenesQuestions
 from whysaid.metrics.human_attention import MEASURES
 from whysaid.studies.human_attention import study as human_attention
 from whysaid.studies.human_attention.journal import described, weights_digest
+from whysaid.studies.human_attention.sheet import sheet_kind
 
 METHODS = ("saliency", "grad_cam")
 NONE = ("lrp", "attention", "input_x_gradient", "deconvnet", "guided_backprop", "guided_grad_cam")
-SLOW = ("integrated_gradients", "smooth_grad", "occlusion")
+SLOW = ("integrated_gradients", "smooth_grad", "occlusion", "token_activation")
 QUICK = (
     "logger=none",
     "study=human_attention",
@@ -115,17 +116,17 @@ def test_a_made_up_folder_of_people(
     hat.mkdir()
     draw = np.random.default_rng(0).integers(0, 256, (3, 40, 60), dtype=np.uint8)
     first, second, third = (question.id for question in asked[:3])
-    for name, one in ((f"{first}_1", 0), (f"{first}_2", 0), (f"{second}_1", 1), (f"{second}_2", 2), ("7_1", 0)):
-        Image.fromarray(draw[one]).save(hat / f"{name}.png")
+    for name, number in ((f"{first}_1", 0), (f"{first}_2", 0), (f"{second}_1", 1), (f"{second}_2", 2), ("7_1", 0)):
+        Image.fromarray(draw[number]).save(hat / f"{name}.png")
     (hat / f"{second}_3.png").write_bytes(b"cut")
     (hat / f"{third}_1.png").write_bytes(b"cut")
     ran = evaluate(f"study.hat={hat}", "study.questions=null")
-    found = json.loads((ran.folder / "human_attention.json").read_text())
-    assert found["people"] == "people (VQA-HAT)"
-    assert found["skipped"]["maps without a question"] == ["7_1.png"]
-    assert sorted(found["skipped"]["unreadable maps"]) == sorted([f"{second}_3.png", f"{third}_1.png"])
+    content = json.loads((ran.folder / "human_attention.json").read_text())
+    assert content["people"] == "people (VQA-HAT)"
+    assert content["skipped"]["maps without a question"] == ["7_1.png"]
+    assert sorted(content["skipped"]["unreadable maps"]) == sorted([f"{second}_3.png", f"{third}_1.png"])
     assert "1 maps without a question, 2 unreadable maps" in ran.out
-    people = {int(row["question_id"]): row for row in found["pairs"] if row["method"] == "people"}
+    people = {int(row["question_id"]): row for row in content["pairs"] if row["method"] == "people"}
     assert set(people) == {first, second} and all(row["people"] == 2 for row in people.values())
     assert people[first]["spearman"] == pytest.approx(1) and people[first]["topk_iou"] == pytest.approx(1)
     small = [np.asarray(Image.fromarray(d.astype(np.float32)).resize((32, 32), 2)) for d in draw[1:]]
@@ -154,7 +155,7 @@ def test_a_killed_study_goes_on(evaluate: Callable[..., Ran], tmp_path: Path, mo
         def run(task: object, data: object, group: list[human_attention.Asked], *rest: object) -> object:
             if len(asked_for) == number:
                 raise KeyboardInterrupt
-            asked_for.extend(one.question.id for one in group)
+            asked_for.extend(asked.question.id for asked in group)
             return explain(task, data, group, *rest)  # type: ignore[arg-type]
 
         return run
@@ -174,12 +175,12 @@ def test_a_killed_study_goes_on(evaluate: Callable[..., Ran], tmp_path: Path, mo
 
 
 def test_several_questions_at_once_give_the_same(evaluate: Callable[..., Ran]) -> None:
-    one, four = (table(evaluate("study.questions=8", f"study.at_once={n}").folder, "_pairs") for n in (1, 4))
+    single, four = (table(evaluate("study.questions=8", f"study.at_once={n}").folder, "_pairs") for n in (1, 4))
     key = ("question_id", "method", "target", "answer", "correct")
-    assert [[row[k] for k in key] for row in one] == [[row[k] for k in key] for row in four]
-    smooth = [i for i, row in enumerate(one) if row["method"] != "saliency"]  # rounding turns single ReLUs of others
+    assert [[row[k] for k in key] for row in single] == [[row[k] for k in key] for row in four]
+    smooth = [i for i, row in enumerate(single) if row["method"] != "saliency"]  # rounding turns single ReLUs of others
     for name in ("spearman", "intersect", "value_iou", "confidence"):
-        pairs = [(float(one[i][name]), float(four[i][name])) for i in smooth]
+        pairs = [(float(single[i][name]), float(four[i][name])) for i in smooth]
         assert [a for a, _ in pairs] == pytest.approx([b for _, b in pairs], abs=2e-3)
 
 
@@ -216,13 +217,13 @@ def test_a_photo_that_cannot_be_read(
 
 def test_a_captioner_answers_nothing(finished: Path, places: list[str]) -> None:
     ran = run_door("evaluate", f"ckpt={finished}/checkpoints/best.ckpt", *QUICK, *places)
-    assert "give ckpt= a VQA model's checkpoint" in ran.error
+    assert "study=human_attention is of VQA models: give ckpt= the checkpoint of one" in ran.error
 
 
 def test_settings_tell_models_and_methods_apart() -> None:
     torch.manual_seed(0)
-    one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    assert weights_digest(one) == weights_digest(one) != weights_digest(other)
+    first, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    assert weights_digest(first) == weights_digest(first) != weights_digest(other)
     assert described({"a": [1, len], "b": Question}) == {"a": [1, "len"], "b": "Question"}
 
 
@@ -231,7 +232,6 @@ def test_settings_tell_models_and_methods_apart() -> None:
     [(1, 0.8, "sure_wrong"), (1, 0.7, None), (0, 0.2, "unsure_correct"), (0, 0.3, None), (1, 0.2, None)],
 )
 def test_which_questions_are_drawn(predicted: int, confidence: float, kind: str | None) -> None:
-    study = human_attention.HumanAttention({"m": METHODS})  # type: ignore[dict-item]
-    told = human_attention.ExplainedAnswer(predicted, confidence, torch.zeros(3, 2, 2), {})
-    one = human_attention.Asked(None, None, 0)  # type: ignore[arg-type]
-    assert study._sheet_kind(one, told) == kind and study._sheet_kind(one, None) is None
+    answer = human_attention.ExplainedAnswer(predicted, confidence, torch.zeros(3, 2, 2), {})
+    asked = human_attention.Asked(None, None, 0)  # type: ignore[arg-type]
+    assert sheet_kind(asked, answer, 0.25, 0.75) == kind and sheet_kind(asked, None, 0.25, 0.75) is None

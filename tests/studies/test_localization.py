@@ -33,26 +33,24 @@ def located(image_id=1):
 
 
 def test_a_map_in_the_boxes_is_right_at_every_threshold():
-    found = located()
-    assert found.correctness.shape == (4, 10)
-    assert (found.correctness[0] == 1).all() and (found.correctness[1] == 0).all() and (found.correctness[2] == 1).all()
-    np.testing.assert_allclose(found.correctness[3], SHARE)
-    np.testing.assert_allclose(found.best_box[:, 0], [32 / 36, 0, 1, 32 / 64])
-    assert found.negative[:, 0].tolist() == [0, 1, 0, 0] and found.any_negative.tolist() == [False, True, True, False]
-    np.testing.assert_allclose(found.pointing, [1, 0, 1, SHARE])
-    np.testing.assert_allclose(found.mass, [1, 0, 1, SHARE])
-    assert (
-        found.rank[0] == 1 and found.rank[1] == pytest.approx((36 - 28) / 36) and found.rank[3] == pytest.approx(SHARE)
-    )
+    word = located()
+    assert word.correctness.shape == (4, 10)
+    assert (word.correctness[0] == 1).all() and (word.correctness[1] == 0).all() and (word.correctness[2] == 1).all()
+    np.testing.assert_allclose(word.correctness[3], SHARE)
+    np.testing.assert_allclose(word.best_box[:, 0], [32 / 36, 0, 1, 32 / 64])
+    assert word.negative[:, 0].tolist() == [0, 1, 0, 0] and word.any_negative.tolist() == [False, True, True, False]
+    np.testing.assert_allclose(word.pointing, [1, 0, 1, SHARE])
+    np.testing.assert_allclose(word.mass, [1, 0, 1, SHARE])
+    assert word.rank[0] == 1 and word.rank[1] == pytest.approx((36 - 28) / 36) and word.rank[3] == pytest.approx(SHARE)
 
 
 def test_exact_masks_serve_mass_and_rank_and_boxes_the_rest():
     objects = [Instance(1, "cat", (0, 0, 8, 16), (16, 16), [[0, 0, 8, 0, 8, 8, 0, 8]])]  # the upper half of the box
     whole = torch.zeros(1, SIDE, SIDE)
     whole[:, :, :4] = 1
-    found = study().locate(1, "cat", whole, objects)
-    assert found.correctness[0, 0] == 1 and found.pointing[0] == 1
-    assert found.mass[0] == pytest.approx(0.5) and found.rank[0] == pytest.approx(0.5)
+    word = study().locate(1, "cat", whole, objects)
+    assert word.correctness[0, 0] == 1 and word.pointing[0] == 1
+    assert word.mass[0] == pytest.approx(0.5) and word.rank[0] == pytest.approx(0.5)
 
 
 def test_the_table():

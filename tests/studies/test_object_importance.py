@@ -41,6 +41,9 @@ METHODS = [
     f"study.methods.{name}=null"
     for name in (
         "attention",
+        "attention_rollout",
+        "gradient_attention",
+        "attention_grad_cam",
         "saliency",
         "input_x_gradient",
         "deconvnet",
@@ -49,6 +52,7 @@ METHODS = [
         "integrated_gradients",
         "smooth_grad",
         "occlusion",
+        "token_activation",
     )
 ]
 
@@ -56,8 +60,8 @@ METHODS = [
 @pytest.fixture
 def evaluate(finished: Path, places: list[str]) -> Callable[..., Ran]:
     """The door, opened on the finished run."""
-    given = (f"ckpt={finished}/checkpoints/best.ckpt", "study=object_importance", "decoding=greedy", "logger=none")
-    return lambda *more: run_door("evaluate", *places, *given, *METHODS, "study.images=6", *more)
+    options = (f"ckpt={finished}/checkpoints/best.ckpt", "study=object_importance", "decoding=greedy", "logger=none")
+    return lambda *more: run_door("evaluate", *places, *options, *METHODS, "study.images=6", *more)
 
 
 @pytest.fixture(scope="module")
@@ -175,16 +179,16 @@ def test_the_objects_of_an_annotated_photo(explain: Callable[..., Ran], data_dir
     ran = explain(photo, f"inpainter={gan}")
     (record,) = json.loads((ran.folder / "explanations.json").read_text())["explanations"]
     things = scene(0, *locate(int(photo.stem)), SIZE).objects
-    assert [one["object"] for one in record["objects"]] == [thing.name for thing in things]
-    for one in record["objects"]:
-        assert set(one["without"]) == {"gan"} and one["without"]["gan"]["distance"] >= 0
-        assert one["caption"] == record["caption"] and one["skipped"] is None
+    assert [part["object"] for part in record["objects"]] == [thing.name for thing in things]
+    for part in record["objects"]:
+        assert set(part["without"]) == {"gan"} and part["without"]["gan"]["distance"] >= 0
+        assert part["caption"] == record["caption"] and part["skipped"] is None
     assert {f"figures/{photo.stem}_importance.png", f"figures/{photo.stem}_importance_attention.png"} <= set(
         record["figures"]
     )
     rows = read(ran.folder / "importance.csv")
     assert [(row["object"], row["without_gan"]) for row in rows] == [
-        (one["object"], one["without"]["gan"]["caption"]) for one in record["objects"]
+        (part["object"], part["without"]["gan"]["caption"]) for part in record["objects"]
     ]
     assert {row["image"] for row in rows} == {str(photo)} and all(float(row["drop_gan"]) for row in rows)
     report = (ran.folder / "report.html").read_text()
@@ -197,13 +201,13 @@ def test_what_a_detector_finds(explain: Callable[..., Ran], tmp_path: Path, gan:
     chosen = ["detector.weights=null", "detector.least=0", "detector.shorter_side=32", "counterfactual.largest=0.1"]
     ran = explain(tmp_path / "own.png", f"inpainter={gan}", *chosen)
     (record,) = json.loads((ran.folder / "explanations.json").read_text())["explanations"]
-    found = record["objects"]
-    assert found and {one["object"] for one in found} <= set(PUBLISHED.meta["categories"])
-    for one, row in zip(found, read(ran.folder / "importance.csv"), strict=True):
-        reason = "too small" if one["area"] < 0.003 else "too large" if one["area"] > 0.1 else None
-        assert one["skipped"] in (reason, "no outline") and (row["skipped"] or None) == one["skipped"]
-        assert bool(one["without"]) == bool(row["without_gan"]) == (one["skipped"] is None)
-    assert {one["skipped"] for one in found} >= {None, "too large"}
+    objects = record["objects"]
+    assert objects and {part["object"] for part in objects} <= set(PUBLISHED.meta["categories"])
+    for part, row in zip(objects, read(ran.folder / "importance.csv"), strict=True):
+        reason = "too small" if part["area"] < 0.003 else "too large" if part["area"] > 0.1 else None
+        assert part["skipped"] in (reason, "no outline") and (row["skipped"] or None) == part["skipped"]
+        assert bool(part["without"]) == bool(row["without_gan"]) == (part["skipped"] is None)
+    assert {part["skipped"] for part in objects} >= {None, "too large"}
 
 
 def test_a_photo_in_which_nothing_is_found(explain: Callable[..., Ran], tmp_path: Path, gan: Path) -> None:
@@ -252,7 +256,7 @@ def test_the_share_of_relevance_that_lies_on_each_object() -> None:
     """Of the words that say something: what `a` rests on does not count, unless there is nothing else."""
     study = ObjectImportance(importance(), {"looks": Looks()})
     for words, shares in ((["a", "cat"], [0.5, 0.0]), (["a"], [0.0, 1.0])):
-        weighed = importance()(writer(), photo(), OBJECTS)
+        effects = importance()(writer(), photo(), OBJECTS)
         tokens = torch.tensor([{"a": DOG, "cat": CAT}[word] for word in words] + [END])
-        weighed.told = Recaption(tokens, words, np.zeros((len(words), PATCHES)), 0.0)
-        assert [mass["looks"] for mass in study._masses(writer().captioner, weighed)] == pytest.approx(shares)
+        effects.original = Recaption(tokens, words, np.zeros((len(words), PATCHES)), 0.0)
+        assert [mass["looks"] for mass in study._masses(writer().captioner, effects)] == pytest.approx(shares)

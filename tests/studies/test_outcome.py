@@ -1,13 +1,12 @@
 import io
 
-from rich.console import Console
-
+from whysaid.run.printable import Printer
 from whysaid.studies.common.outcome import Outcome
 
 
 def printed(outcome: Outcome) -> str:
     out = io.StringIO()
-    Console(file=out, width=200).print(outcome.table())
+    Printer(file=out, width=200).print(outcome.table())
     return out.getvalue()
 
 

@@ -35,27 +35,27 @@ def measured(instead: int):
     study = PatchAblation(METHODS, patches=1, patch=2, draws=4)
     removed = torch.zeros(6, PATCHES, dtype=torch.bool)
     removed[[0, 1, 2, 3, 4, 5], [SEEN, 0, SEEN, 1, 2, 3]] = True
-    return study.measure(writer(instead), WORDS, scene(), scene().named[0], 7, removed)
+    return study.measure(writer(instead), WORDS, scene(), scene().mentions[0], 7, removed)
 
 
 @pytest.mark.parametrize(("instead", "unmentioned"), [(BOX, 1.0), (SPHERE, 0.0)])
 def test_the_word_disappears_with_its_patch(instead, unmentioned):
-    found = measured(instead)
-    assert found.image_id == 7
-    assert found.gone == {"right": 1.0, "wrong": 0.0, RANDOM: 0.25}
-    assert found.unmentioned == {"right": unmentioned, "wrong": 0.0, RANDOM: unmentioned / 4}
+    word = measured(instead)
+    assert word.image_id == 7
+    assert word.gone == {"right": 1.0, "wrong": 0.0, RANDOM: 0.25}
+    assert word.unmentioned == {"right": unmentioned, "wrong": 0.0, RANDOM: unmentioned / 4}
 
 
 def test_the_probability_falls_as_it_must():
-    found, mean = measured(BOX), (2 - PATCHES) / PATCHES
+    word, mean = measured(BOX), (2 - PATCHES) / PATCHES
 
     def p(brightness: float) -> float:
         return float((4 * brightness * torch.tensor([0, 0, 0, 0, 1.0, 0, -1.0])).softmax(0)[BALL])
 
-    assert found.p == pytest.approx(p(1.0), rel=1e-5)
-    assert found.fall["right"] == pytest.approx(p(1.0) - p(mean), rel=1e-5)
-    assert found.fall["wrong"] == pytest.approx(0, abs=1e-6)
-    assert found.fall[RANDOM] == pytest.approx(found.fall["right"] / 4, rel=1e-5)
+    assert word.p == pytest.approx(p(1.0), rel=1e-5)
+    assert word.fall["right"] == pytest.approx(p(1.0) - p(mean), rel=1e-5)
+    assert word.fall["wrong"] == pytest.approx(0, abs=1e-6)
+    assert word.fall[RANDOM] == pytest.approx(word.fall["right"] / 4, rel=1e-5)
 
 
 def test_the_table():

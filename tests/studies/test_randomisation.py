@@ -8,18 +8,18 @@ from whysaid.studies.common.probability import probability, project_images
 from whysaid.studies.faithfulness.randomisation import layers_from_the_top, own_weights, randomised, stages
 
 
-@pytest.mark.parametrize("name", ["soft", "adaptive", "gridtd", "aoa"])
+@pytest.mark.parametrize("name", ["soft", "adaptive", "gridtd", "aoa", "transformer"])
 def test_layers_run_from_the_vocabulary_to_the_pixels(name):
     model = CAPTIONERS[name](ScenesCNN((4, 6), 8)).eval()
     hooks_before = [len(module._forward_hooks) for module in model.modules()]
-    found = layers_from_the_top(
+    layers = layers_from_the_top(
         model, lambda: probability(model, project_images(model, torch.randn(1, 3, 8, 8)), torch.tensor([4, 5, 2]), 2)
     )
     with_weights = {n for n, module in model.named_modules() if own_weights(module)}
-    assert set(found) == with_weights and len(found) == len(with_weights)
-    assert found[0] == "vocabulary_layer"
-    encoder = [n for n in found if n.startswith("encoder.")]
-    assert found[-len(encoder) :] == encoder == sorted(encoder, key=lambda n: -int(n.split(".")[-1]))
+    assert set(layers) == with_weights and len(layers) == len(with_weights)
+    assert layers[0] == "vocabulary_layer"
+    encoder = [n for n in layers if n.startswith("encoder.")]
+    assert layers[-len(encoder) :] == encoder == sorted(encoder, key=lambda n: -int(n.split(".")[-1]))
     assert [len(module._forward_hooks) for module in model.modules()] == hooks_before
 
 

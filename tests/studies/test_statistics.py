@@ -2,18 +2,18 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, wilcoxon
 
-from whysaid.studies.common.statistics import compare, holm, mean_interval, paired_p
+from whysaid.studies.common.statistics import compare, holm, mean_bands, mean_interval, paired_p
 
 RNG = np.random.default_rng(0)
 
 
 def test_the_interval_is_scipys_where_images_have_one_word_each():
     values = RNG.random(80) ** 2
-    found = mean_interval(values, np.arange(80))
+    interval = mean_interval(values, np.arange(80))
     expected = bootstrap((values,), np.mean, n_resamples=5000, method="percentile", rng=1).confidence_interval
-    assert found.value == pytest.approx(values.mean())
+    assert interval.value == pytest.approx(values.mean())
     width = expected.high - expected.low
-    assert abs(found.low - expected.low) < 0.05 * width and abs(found.high - expected.high) < 0.05 * width
+    assert abs(interval.low - expected.low) < 0.05 * width and abs(interval.high - expected.high) < 0.05 * width
 
 
 def test_words_of_one_image_are_drawn_together():
@@ -27,9 +27,9 @@ def test_words_of_one_image_are_drawn_together():
 
 def test_images_with_more_words_count_more():
     values, ids = [1.0, 1.0, 1.0, 0.0], [1, 1, 1, 2]
-    found = mean_interval(values, ids)
-    assert found == (0.75, 0.0, 1.0)
-    assert found.columns("x") == {"x": 0.75, "x_low": 0.0, "x_high": 1.0}
+    interval = mean_interval(values, ids)
+    assert interval == (0.75, 0.0, 1.0)
+    assert interval.columns("x") == {"x": 0.75, "x_low": 0.0, "x_high": 1.0}
 
 
 def test_the_paired_test_is_scipys_on_the_means_of_images():
@@ -48,6 +48,14 @@ def test_holm_by_hand():
 
 def test_methods_are_compared_with_one():
     a, ids = RNG.random(30), np.arange(30)
-    found = compare({"a": a, "b": a + 0.5, "c": a}, "a", ids)
-    assert set(found) == {"a", "b", "c"}
-    assert found["a"] is None and found["b"] == pytest.approx(2 * paired_p(a + 0.5, a, ids)) and found["c"] == 1.0
+    p = compare({"a": a, "b": a + 0.5, "c": a}, "a", ids)
+    assert set(p) == {"a", "b", "c"}
+    assert p["a"] is None and p["b"] == pytest.approx(2 * paired_p(a + 0.5, a, ids)) and p["c"] == 1.0
+
+
+def test_bands_are_the_intervals_of_every_place():
+    curves, ids = RNG.random((60, 4)), np.arange(60) // 3
+    mean, low, high = mean_bands(curves, ids, seed=3)
+    for k in range(4):
+        interval = mean_interval(curves[:, k], ids, seed=3)
+        assert interval == pytest.approx((mean[k], low[k], high[k]))

@@ -20,7 +20,7 @@ def test_spearman_with_ties():
 
 def test_the_interval_is_that_of_images_drawn_again():
     a, b, images = drawn()
-    found = bootstrapped_rank_correlation(a, b, images, seed=3)
+    interval = bootstrapped_rank_correlation(a, b, images, seed=3)
     _, place = np.unique(images, return_inverse=True)
     number = place.max() + 1
     times = np.random.default_rng(3).multinomial(number, np.full(number, 1 / number), size=DRAWS)
@@ -28,8 +28,8 @@ def test_the_interval_is_that_of_images_drawn_again():
     for counts in times[:, place]:
         rows = np.repeat(np.arange(len(a)), counts)
         again.append(spearmanr(a[rows], b[rows]).statistic)
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(again, [0.025, 0.975])), abs=1e-9)
-    assert found.low < found.value < found.high
+    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(again, [0.025, 0.975])), abs=1e-9)
+    assert interval.low < interval.value < interval.high
 
 
 def test_what_never_varies_has_no_rank():

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.studies.planted import PATCHES, SIDE, Fixed, Planted, written
+from tests.studies.planted import PATCHES, SIDE, Fixed, Planted, captioned
 from whysaid.data.vocabulary import START
 from whysaid.errors import UserError
-from whysaid.studies.word_ablation import CATEGORY, RANDOM, STOP, WordAblation, after_deletion
+from whysaid.studies.common.captioned import ObjectMention
+from whysaid.studies.common.probability import after_deletion
+from whysaid.studies.common.word_maps import RANDOM
+from whysaid.studies.word_ablation import CATEGORY, STOP, WordAblation
 
 V, SAID = 12, 11
 """Size of the vocabulary, and the word that is looked at."""
@@ -46,19 +49,22 @@ def study(**settings):
     return WordAblation(methods, by_magnitude=["magnitude"], **settings)
 
 
+MENTIONS = [ObjectMention(1, 5, "cat", "cat", True)]
+
+
 def ablated(**settings):
     model = captioner()
-    batch = written(model, torch.zeros(2, 3, SIDE, SIDE), TOKENS, CAPTIONS)
-    return list(study(**settings).ablate(model, batch, {(1, 5)}, np.random.default_rng(0)))
+    batch = captioned(model, torch.zeros(2, 3, SIDE, SIDE), TOKENS, CAPTIONS)
+    return list(study(**settings).ablate(model, batch, MENTIONS, np.random.default_rng(0)))
 
 
 def test_probability_after_deletion_is_that_of_the_shorter_sentence():
     model = captioner()
     before = torch.tensor([[START, 4, 7, 10, 5]])
-    features = written(model, torch.zeros(1, 3, SIDE, SIDE), TOKENS[:1], CAPTIONS[:1]).features
+    features = captioned(model, torch.zeros(1, 3, SIDE, SIDE), TOKENS[:1], CAPTIONS[:1]).features
     ways = torch.tensor([[[1, 2], [4, 2]]])
-    found = after_deletion(model, features, before, torch.tensor([SAID]), ways)
-    assert found[0].tolist() == pytest.approx([by_hand([START, 10, 5]), by_hand([START, 4, 10])])
+    p = after_deletion(model, features, before, torch.tensor([SAID]), ways)
+    assert p[0].tolist() == pytest.approx([by_hand([START, 10, 5]), by_hand([START, 4, 10])])
     whole = after_deletion(model, features, before, torch.tensor([SAID]), torch.zeros(1, 1, 0, dtype=torch.int64))
     assert float(whole) == pytest.approx(by_hand([START, 4, 7, 10, 5]))
 
@@ -92,11 +98,11 @@ def test_random_deletes_all_triples_of_the_same_candidates():
 
 
 def test_drawn_triples_stay_among_the_candidates_and_never_repeat_a_word():
-    found = torch.stack(study(draws=400)._random(20, 2, np.random.default_rng(0), torch.device("cpu")))
-    assert found.shape == (400, 2, 3) and found.min() == 1 and found.max() == 20
-    assert all(len(set(way)) == 3 for way in found.flatten(0, 1).tolist())
-    assert torch.bincount(found.flatten(), minlength=21)[1:].min() > 60  # of 2400 / 20 = 120 expected
-    assert not torch.equal(found[:, 0], found[:, 1])
+    ways = torch.stack(study(draws=400)._random(20, 2, np.random.default_rng(0), torch.device("cpu")))
+    assert ways.shape == (400, 2, 3) and ways.min() == 1 and ways.max() == 20
+    assert all(len(set(way)) == 3 for way in ways.flatten(0, 1).tolist())
+    assert torch.bincount(ways.flatten(), minlength=21)[1:].min() > 60  # of 2400 / 20 = 120 expected
+    assert not torch.equal(ways[:, 0], ways[:, 1])
 
 
 def test_draws_are_close_to_all_ways():
@@ -127,3 +133,16 @@ def test_the_paper_stands_beside_the_captioner_it_is_of():
     assert rows[STOP, "lrp"]["words"] == 2 and rows[CATEGORY, "lrp"]["drops"] == 1.0
     assert outcome.metrics["test/word_ablation_lrp_category_words"] == 1.0
     assert all(row["paper"] is None for row in study()._outcome(ablated(), "Soft", "test").rows)
+
+
+def test_methods_that_say_nothing_of_words_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """All candidates are equal to them: what is deleted would be what stands first."""
+    model = captioner()
+    batch = captioned(model, torch.zeros(2, 3, SIDE, SIDE), TOKENS, CAPTIONS)
+    silent = Fixed(words=lambda inputs: torch.zeros(inputs.shape))
+    ablation = WordAblation({"lrp": truth(), "silent": silent})
+    words = list(ablation.ablate(model, batch, MENTIONS, np.random.default_rng(0)))
+    assert {"lrp", RANDOM} == set(words[0].drops)
+    assert caplog.messages == ["left out, since they say nothing of the words that this captioner reads: silent"]
+    with pytest.raises(UserError, match="silent say nothing of the words that this captioner reads"):
+        list(WordAblation({"silent": silent}).ablate(model, batch, MENTIONS, np.random.default_rng(0)))

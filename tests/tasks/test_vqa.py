@@ -9,16 +9,16 @@ from whysaid.data.questions.answers import AnswerVocabulary
 from whysaid.data.vocabulary import SPECIALS, Vocabulary
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.saaa import SAAA
-from whysaid.tasks.vqa import Answering, best_choice
+from whysaid.tasks.answerer import Answerer, best_choice
 
 WORDS, ANSWERS = ["what", "is", "this"], ["yes", "no", "cat", "dog", "red"]
 
 
 @pytest.fixture
-def task() -> Answering:
+def task() -> Answerer:
     torch.manual_seed(0)
     model = SAAA(RegionFeatures(6), 7, len(ANSWERS), 4, 4, 4, 4)
-    return Answering(model, Vocabulary([*SPECIALS, *WORDS]), AnswerVocabulary(ANSWERS), ranked=3).eval()
+    return Answerer(model, Vocabulary([*SPECIALS, *WORDS]), AnswerVocabulary(ANSWERS), ranked=3).eval()
 
 
 def batch() -> QuestionBatch:
@@ -30,7 +30,7 @@ def batch() -> QuestionBatch:
 
 
 @torch.no_grad()
-def test_answers_are_ranked_with_their_probabilities(task: Answering) -> None:
+def test_answers_are_ranked_with_their_probabilities(task: Answerer) -> None:
     asked = batch()
     given = task.answer(asked)
     assert list(given) == [10, 11, 20]
@@ -49,7 +49,7 @@ def test_the_best_choice_is_one_that_the_model_knows() -> None:
     assert best_choice(logits, torch.tensor([[-1, 0, 2], [-1, -1, -1], [1, -1, 0]])) == [2, None, 0]
 
 
-def test_glimpses_are_those_of_each_question(task: Answering) -> None:
+def test_glimpses_are_those_of_each_question(task: Answerer) -> None:
     asked = batch()
     task.model.encoder.grid = (2, 2)
     maps = glimpse_maps(task.model, asked)

@@ -1,6 +1,6 @@
 """From a configuration, or a checkpoint, to the objects that it names: one module for each task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -12,8 +12,14 @@ from whysaid.errors import UserError
 if TYPE_CHECKING:
     from whysaid.assemble.subject import Subject
 
-MODULES = tuple(f"whysaid.assemble.{task}" for task in ("captioning", "inpainting", "vqa"))
+MODULES = tuple(f"whysaid.assemble.{task}" for task in ("captioning", "inpainting", "tuned", "vqa"))
 """The modules of the tasks."""
+
+PRETRAINED = "hf:"
+"""What a model of transformers is asked for by, in place of a checkpoint: `hf:NAME_OR_FOLDER`."""
+
+HUB_OPTIONS = ("revision", "dtype", "device")
+"""What only such a model may be given."""
 
 
 def assembly(name: str) -> ModuleType:
@@ -24,11 +30,14 @@ def assembly(name: str) -> ModuleType:
 
 
 def stored_builder(path: str | Path, name: str) -> Callable[..., Any]:
-    """`build_evaluation` or `build_subject` of the task that a checkpoint is of.
+    """`build_evaluation` or `build_subject` of the task that a checkpoint is of, or of models of transformers.
 
     Raises:
         UserError: there is no such checkpoint, or it is of no task, or of one that has no such function.
     """
+    if str(path).startswith(PRETRAINED):
+        pretrained: Callable[..., Any] = getattr(import_module("whysaid.assemble.pretrained"), name)
+        return pretrained
     module = stored_assembly(path)
     builder: Callable[..., Any] | None = getattr(assembly(module), name, None)
     if builder is None:
@@ -37,14 +46,42 @@ def stored_builder(path: str | Path, name: str) -> Callable[..., Any]:
     return builder
 
 
-def load(ckpt: str | Path) -> "Subject":
-    """The model of a checkpoint, ready to explain what it says of photos; on the CPU, in evaluation mode.
+def load(
+    ckpt: str | Path, revision: str | None = None, dtype: str | None = None, device: str | None = None
+) -> "Subject":
+    """The model of a checkpoint, ready to explain what it says of photos; in evaluation mode.
 
     Args:
-        ckpt: a `.ckpt` of a captioner or of a VQA model.
+        ckpt: a `.ckpt` of a captioner or of a VQA model, or `hf:NAME_OR_FOLDER`, a model of transformers.
+        revision: of such a model: branch, tag or commit of the hub.
+        dtype: of such a model: `float32`, the default, `bfloat16` or `float16`.
+        device: of such a model: such as `cuda`; all others are on the CPU.
 
     Raises:
         UserError: there is no such checkpoint, it is damaged, or its model says no words.
     """
-    subject: Subject = stored_builder(ckpt, "build_subject")(str(ckpt))
+    return open_subject(ckpt, None, {"revision": revision, "dtype": dtype, "device": device})
+
+
+def open_subject(ckpt: str | Path, decoding: Any, options: Mapping[str, Any]) -> "Subject":
+    """The same with a decoding of its own, as the doors ask for it.
+
+    Args:
+        ckpt: as `load` takes it.
+        decoding: values of the configuration's group in place of the model's own.
+        options: a configuration that has those of a model of transformers, and `support`, among its keys.
+
+    Raises:
+        UserError: as `load`, or a checkpoint is given an option of a model of transformers.
+    """
+    builder = stored_builder(ckpt, "build_subject")
+    subject: Subject = builder(str(ckpt), decoding, options.get("support"), **hub_options(ckpt, options))
     return subject
+
+
+def hub_options(ckpt: str | Path, options: Mapping[str, Any], names: Sequence[str] = HUB_OPTIONS) -> dict[str, Any]:
+    """Those of the named options that are given; UserError where the model is none of transformers."""
+    given = {name: options[name] for name in names if options.get(name) is not None}
+    if given and not str(ckpt).startswith(PRETRAINED):
+        raise UserError(f"{next(iter(given))}= is of models of transformers, ckpt=hf:NAME_OR_FOLDER: leave it out")
+    return given

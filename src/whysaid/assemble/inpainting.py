@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import Tensor
 
 from whysaid.assemble.evaluation_callbacks import with_task_callbacks
 from whysaid.assemble.own_data import with_own_data
+from whysaid.assemble.parts import make, make_stored
 from whysaid.checkpoint import Weights, fit_weights, read_weights
+from whysaid.data.files.digest import file_digest
 from whysaid.data.inpainting.datamodule import InpaintingData
 from whysaid.data.inpainting.holes import uncentred
 from whysaid.errors import UserError
@@ -37,14 +38,16 @@ def build_task(
             "two models are trained by hand: set trainer.gradient_clip_val=null and "
             "trainer.accumulate_grad_batches=1, and use task.gradient_clip and data.batch_size"
         )
-    generator: Generator = instantiate(config.model.generator)
-    discriminator: Discriminator = instantiate(config.model.discriminator)
+    generator: Generator = make(config.model.generator, Generator, "model.generator")
+    discriminator: Discriminator = make(config.model.discriminator, Discriminator, "model.discriminator")
     start = resumed or config.ckpt
     if start:
         fit_weights(generator, read_weights(start, AVERAGED, "generator"))
         fit_weights(discriminator, read_weights(start, "discriminator", "discriminator"))
-    data: InpaintingData = instantiate(config.data)
-    task: Inpainting = instantiate(config.task)(generator=generator, discriminator=discriminator, config=plain)
+    data: InpaintingData = make(config.data, InpaintingData, "data")
+    task: Inpainting = make(
+        config.task, Inpainting, "task", generator=generator, discriminator=discriminator, config=plain
+    )
     return task, data
 
 
@@ -61,16 +64,15 @@ def build_evaluation(config: DictConfig) -> tuple[Completer, InpaintingData, Dic
         raise UserError("generators make no ensemble: give one checkpoint, ckpt=PATH")
     generator, checkpoint = load_generator(config.ckpt)
     merged = complete(config, checkpoint.config)
-    data: InpaintingData = instantiate(merged.data)
-    data.evaluated = config.split
+    data: InpaintingData = make_stored(checkpoint, merged.data, InpaintingData, "data", evaluated=config.split)
     return Completer(generator), data, merged
 
 
 def load_generator(path: str) -> tuple[Generator, Weights]:
     """Builds the averaged generator of a checkpoint, in evaluation mode, from the configuration stored in it."""
     checkpoint = read_weights(path, AVERAGED, "generator")
-    used = checkpoint.parts("model", "data")
-    generator: Generator = instantiate(OmegaConf.create(used["model"]["generator"]))
+    stored = checkpoint.parts("model", "data")
+    generator: Generator = make_stored(checkpoint, stored.model.get("generator"), Generator, "model.generator")
     fit_weights(generator, checkpoint)
     return generator.eval(), checkpoint
 
@@ -86,6 +88,21 @@ class TrainedInpainter:
         self.path = path
         self._generator: Generator | None = None
 
+    @property
+    def mark(self) -> str:
+        """SHA-256 of the checkpoint; UserError where none is given."""
+        return file_digest(self._checkpoint())
+
+    def _checkpoint(self) -> Path:
+        if self.path is None:
+            raise UserError(
+                "objects are removed by an inpainter: give its checkpoint as inpainter=PATH, or train one with "
+                "`python -m src.train experiment=deepfill_scenes`"
+            )
+        if not Path(self.path).is_file():
+            raise UserError(f"there is no checkpoint {self.path}: give that of a GAN as inpainter=PATH")
+        return Path(self.path)
+
     def __call__(self, images: Tensor, masks: Tensor) -> Tensor:
         """Fills the holes of images (B, 3, H, W) in [0, 1]; masks (B, 1, H, W), 1 = hole.
 
@@ -93,12 +110,7 @@ class TrainedInpainter:
             UserError: no checkpoint is given, or it has no generator, or a mask leaves nothing known.
         """
         if self._generator is None:
-            if self.path is None:
-                raise UserError(
-                    "objects are removed by an inpainter: give its checkpoint as inpainter=PATH, or train one with "
-                    "`python -m src.train experiment=deepfill_scenes`"
-                )
-            self._generator, _ = load_generator(self.path)
+            self._generator, _ = load_generator(str(self._checkpoint()))
         generator = self._generator.to(images.device)
         return uncentred(generator.complete(images * 2 - 1, masks))
 

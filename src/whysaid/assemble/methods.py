@@ -1,6 +1,9 @@
 """Attribution methods by the names that they have in `conf/attribution`."""
 
+from contextlib import nullcontext
+
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 
 from whysaid.attribution.method import Method
@@ -22,7 +25,8 @@ def named_method(name: str) -> Method:
     if name not in method_names():
         raise UserError(f"there is no attribution method {name!r}: choose one of {', '.join(method_names())}")
     register_resolvers()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    running = GlobalHydra.instance().is_initialized()  # inside a door, whose search path may hold a user's own methods
+    with nullcontext() if running else initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose(overrides=[f"+attribution={name}"])
     method: Method = instantiate(config.attribution)
     return method

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from whysaid.errors import UserError
+from whysaid.run.arguments import arguments_of
 
 
 def with_own_data(config: DictConfig, own: Mapping[str, Any]) -> DictConfig:
@@ -23,6 +25,8 @@ def with_own_data(config: DictConfig, own: Mapping[str, Any]) -> DictConfig:
     merged.data = over_own("data", merged.data, own)
     if "_target_" not in given and given.get("root") is not None and "root" in merged.data.source:
         merged.data.source.root = given.root
+    if given.get("follow_links") is None and "follow_links" in merged.data:
+        merged.data.follow_links = False  # the author of the checkpoint does not choose which files are read here
     return merged
 
 
@@ -39,7 +43,8 @@ def over_own(group: str, given: DictConfig | None, own: Mapping[str, Any]) -> Di
     if given is not None and "_target_" in given:
         return given
     values = {str(name): value for name, value in (given or {}).items() if value is not None}
-    unknown = sorted(values.keys() - own[group].keys())
+    known, _ = arguments_of(get_class(own[group]["_target_"]))  # more than its run knew where it has grown since
+    unknown = sorted(values.keys() - own[group].keys() - known.keys())
     if unknown:
         raise UserError(f"the {group} of this checkpoint's run know no {unknown[0]}: leave {group}.{unknown[0]} out")
     merged = OmegaConf.merge(own[group], values)

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from whysaid.assemble.methods import named_method
 from whysaid.attribution.method import Method
-from whysaid.attribution.sentence import Sentence, explain_sentence
-from whysaid.checkpoint import Checkpoint
+from whysaid.attribution.sentence import MethodMaps, Sentence, explain_sentence
+from whysaid.checkpoint import Origin
 from whysaid.data.images import load_image
+from whysaid.data.words import spaced, words
 from whysaid.errors import UserError
+from whysaid.models.attention import masked_mean
 from whysaid.models.explainable import Explainable
 from whysaid.tasks.writer import Writer
 
@@ -33,11 +37,14 @@ class PhotoExplanation:
     Attributes:
         words: the T explained words: those of the caption, or the answers to a question.
         read: the S words that the model read: `<start>` and the caption's words but the last, or the question's.
-        maps: (T, H, W) float32, relevance of each pixel of the upright photo: > 0 for the word, < 0 against it.
-        word_relevance: (T, S) float32, relevance of each word that was read; None where the method says nothing of
-            words.
+        maps: (T, H, W) float32, relevance of each pixel of the upright photo: > 0 for the word, < 0 against it; not
+            `signed`: its magnitude.
+        word_relevance: (T, S) float32, relevance of each word that was read, likewise; None where the method says
+            nothing of words.
         residual: (T,) float32, what the method loses of the explained score; None where it does not claim to add up.
-        about: whatever else is known, plain containers, such as `sentinel` or the likeliest `answers`.
+        about: whatever else is known, plain containers, such as `sentinel` or the likeliest `answers`; `support`, where
+            `study=support` has fitted it, is the probability of each word that the object which it names is there.
+        signed: whether the method's signs say for and against.
     """
 
     words: list[str]
@@ -46,6 +53,7 @@ class PhotoExplanation:
     word_relevance: NDArray[np.floating] | None = None
     residual: NDArray[np.floating] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    signed: bool = True
 
     @property
     def caption(self) -> str:
@@ -66,7 +74,7 @@ class Subject(ABC):
     kind: ClassVar[str]
     options: ClassVar[tuple[str, ...]]
     model: Explainable
-    checkpoint: Checkpoint
+    checkpoint: Origin
 
     @property
     @abstractmethod
@@ -83,6 +91,47 @@ class Subject(ABC):
         Raises:
             UserError: the model cannot be asked this.
         """
+
+    @abstractmethod
+    def rather(self, sentence: Sentence, text: str) -> Sentence:
+        """Asks why the model says what it says rather than something else.
+
+        Args:
+            sentence: what it says.
+            text: what it might say instead.
+
+        Returns:
+            A sentence of one explained score, the difference of the logits of what is said and of what is not.
+
+        Raises:
+            UserError: the text does not differ, or the model cannot say it.
+        """
+
+    @torch.no_grad()
+    def familiarity(self, pixels: Tensor) -> tuple[str, dict[str, Any]]:
+        """Tells how far a photo is from those that the model was trained on, which its checkpoint may hold.
+
+        Args:
+            pixels: (1, 3, H, W) as the encoder's preprocessing makes them.
+
+        Returns:
+            A remark for the reader, empty where the photo is not far; and `familiarity` as plain containers, or nothing
+            where the checkpoint does not say.
+        """
+        known = getattr(self.checkpoint, "familiarity", None)
+        if known is None:
+            return "", {}
+        distance = known(masked_mean(*self.model.encoder(pixels))[0])
+        return distance.remark, {"familiarity": distance.to_dict()}
+
+    def with_support(self, sentence: Sentence, maps: Mapping[str, MethodMaps]) -> Sentence:
+        """Adds how likely it is that what each word names is there, where the model knows that of its words.
+
+        Args:
+            sentence: what was said.
+            maps: method → what it found for the words; what is not there is done without.
+        """
+        return sentence
 
     def require_options(self, given: Mapping[str, object]) -> None:
         """Raises UserError where an option is given that only another kind of model takes."""
@@ -117,10 +166,17 @@ class Subject(ABC):
         methods: dict[str, Method] = {}
         if name not in sentence.beside:
             methods = {name: named_method(method) if isinstance(method, str) else method}
-        maps = explain_sentence(self.model, sentence, methods, (image.height, image.width))[name]
+        explained = explain_sentence(self.model, sentence, methods, (image.height, image.width))
+        maps, about = explained[name], self.with_support(sentence, explained).about
         return PhotoExplanation(
-            list(sentence.said), list(sentence.read), maps.maps, maps.words, maps.residual, dict(sentence.about)
+            list(sentence.said), list(sentence.read), maps.maps, maps.words, maps.residual, dict(about), maps.signed
         )
+
+
+def words_of(text: str, checkpoint: Origin) -> list[str]:
+    """Parts a text into words as the data that a checkpoint was trained on do theirs."""
+    data = getattr(checkpoint, "config", {}).get("data") or {}
+    return words(spaced(text) if data.get("characters") else text)
 
 
 def as_photo(photo: str | Path | Image.Image | NDArray[np.uint8]) -> Image.Image:

@@ -4,13 +4,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from whysaid.assemble.evaluation_callbacks import with_task_callbacks
-from whysaid.assemble.features import attach
+from whysaid.assemble.features import require_one_input, seen_by
 from whysaid.assemble.own_data import with_own_data
+from whysaid.assemble.parts import make, make_stored
 from whysaid.assemble.question_subject import QuestionSubject
+from whysaid.assemble.support import NO_SUPPORT
 from whysaid.checkpoint import (
     Checkpoint,
     fit_beginning,
@@ -25,7 +26,8 @@ from whysaid.data.questions.answers import AnswerVocabulary
 from whysaid.data.questions.datamodule import QuestionData
 from whysaid.errors import UserError
 from whysaid.models.encoders.encoder import Encoder
-from whysaid.models.saaa import SAAA
+from whysaid.models.explainable import VQAModel
+from whysaid.tasks.answerer import Answerer
 from whysaid.tasks.vqa import Answering
 
 log = logging.getLogger(__name__)
@@ -45,10 +47,11 @@ def build_task(
         resumed: the checkpoint that training goes on from, in place of `config.ckpt`.
     """
     start = resumed or config.ckpt
-    data: QuestionData = instantiate(config.data)
+    data: QuestionData = make(config.data, QuestionData, "data")
     vocabulary, answers = data.vocabulary, data.answers
-    encoder = _encoder(config, from_elsewhere=bool(start or config.encoder_ckpt))
-    model: SAAA = instantiate(config.model)(encoder=encoder, vocab_size=len(vocabulary), answers=len(answers))
+    encoder: Encoder = make(_unfilled(config, start or config.encoder_ckpt), Encoder, "encoder")
+    sizes = {"vocab_size": len(vocabulary), "answers": len(answers)}
+    model: VQAModel = make(config.model, VQAModel, "model", encoder=encoder, **sizes)
     if start:
         checkpoint = read_checkpoint(start, MODULE)
         require_vocabulary(vocabulary, checkpoint)
@@ -56,14 +59,14 @@ def build_task(
         fit_weights(model, checkpoint)
     elif config.encoder_ckpt:
         start_encoder(encoder, config.encoder_ckpt)
-    attach(data, encoder)
-    task: Answering = instantiate(config.task)(model=model, vocabulary=vocabulary, answers=answers, config=plain)
-    if data.cache_features and task.tune_encoder:
-        raise UserError("task.tune_encoder trains on pixels, data.cache_features on stored features: turn one off")
+    data = seen_by(encoder, data)
+    texts = {"vocabulary": vocabulary, "answers": answers}
+    task: Answering = make(config.task, Answering, "task", model=model, **texts, config=plain)
+    require_one_input(data, task.tune_encoder)
     return task, data
 
 
-def build_evaluation(config: DictConfig) -> tuple[Answering, QuestionData, DictConfig]:
+def build_evaluation(config: DictConfig) -> tuple[Answerer, QuestionData, DictConfig]:
     """Makes what evaluates the checkpoint `config.ckpt`.
 
     Data are those of its run, with the values that `config` gives in their place; the callbacks are this task's unless
@@ -76,16 +79,21 @@ def build_evaluation(config: DictConfig) -> tuple[Answering, QuestionData, DictC
         raise UserError("VQA models make no ensemble: give one checkpoint, ckpt=PATH")
     model, checkpoint, answers = load_answering(config.ckpt)
     merged = complete(config, checkpoint.config)
-    data: QuestionData = instantiate(merged.data)
-    data.evaluated = config.split
-    data.use_answers(answers)
-    attach(data, model.encoder, checkpoint.vocabulary)
-    return Answering(model, checkpoint.vocabulary, answers), data, merged
+    described: QuestionData = make_stored(checkpoint, merged.data, QuestionData, "data", evaluated=config.split)
+    data = seen_by(model.encoder, described, checkpoint.vocabulary, answers)
+    return Answerer(model, checkpoint.vocabulary, answers), data, merged
 
 
-def build_subject(path: str, decoding: DictConfig | None = None) -> QuestionSubject:
-    """Makes a subject of the VQA model in a checkpoint; `decoding` is that of captioners and has no effect."""
-    return QuestionSubject(*load_answering(path))
+def build_subject(path: str, decoding: DictConfig | None = None, support: DictConfig | None = None) -> QuestionSubject:
+    """Makes a subject of the VQA model in a checkpoint; `decoding` is that of captioners and has no effect.
+
+    Raises:
+        UserError: a file of support is named, and only captioners have that.
+    """
+    if support is not None and support.file not in (None, NO_SUPPORT):
+        raise UserError(f"{path} is a VQA model's, which has no support: leave support.file out")
+    model, checkpoint, answers = load_answering(path)
+    return QuestionSubject(model, checkpoint, checkpoint.vocabulary, answers)
 
 
 def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
@@ -95,14 +103,14 @@ def complete(config: DictConfig, own: dict[str, Any]) -> DictConfig:
     return merged
 
 
-def load_answering(path: str) -> tuple[SAAA, Checkpoint, AnswerVocabulary]:
+def load_answering(path: str) -> tuple[VQAModel, Checkpoint, AnswerVocabulary]:
     """Builds the model of a checkpoint, in evaluation mode, from the configuration stored in it; and its answers."""
     checkpoint = read_checkpoint(path, MODULE)
     answers = stored_answers(path)
-    stored = OmegaConf.create(checkpoint.parts("encoder", "model", "data"))
-    encoder = _encoder(stored, from_elsewhere=True)
-    make = instantiate(stored.model)
-    model: SAAA = make(encoder=encoder, vocab_size=len(checkpoint.vocabulary), answers=len(answers))
+    stored = checkpoint.parts("encoder", "model", "data")
+    encoder: Encoder = make_stored(checkpoint, _unfilled(stored, path), Encoder, "encoder")
+    sizes = {"vocab_size": len(checkpoint.vocabulary), "answers": len(answers)}
+    model: VQAModel = make_stored(checkpoint, stored.model, VQAModel, "model", encoder=encoder, **sizes)
     fit_weights(model, checkpoint)
     return model.eval(), checkpoint, answers
 
@@ -125,13 +133,12 @@ def start_encoder(encoder: Encoder, path: str) -> None:
         )
 
 
-def _encoder(config: DictConfig, from_elsewhere: bool) -> Encoder:
-    """Makes the encoder that a configuration names, without its pretrained weights where others are loaded into it."""
-    chosen = config.encoder.copy()
-    if from_elsewhere and "weights" in chosen:
+def _unfilled(config: DictConfig, filled_from: str | Path | None) -> DictConfig:
+    """Returns the encoder's configuration, without pretrained weights where a checkpoint's are loaded into it."""
+    chosen: DictConfig = config.encoder.copy()
+    if filled_from and "weights" in chosen:
         chosen.weights = None
-    encoder: Encoder = instantiate(chosen)
-    return encoder
+    return chosen
 
 
 def _require_answers(own: AnswerVocabulary, checkpoint: Checkpoint) -> None:

@@ -55,6 +55,9 @@ class Answers(Targets):
         """Gives what the model reads (B, S) int64."""
         return self.tokens
 
+    def said(self) -> None:
+        """Gives nothing: an answer is the only word."""
+
     def to(self, device: torch.device) -> "Answers":
         """Makes copies on `device`, usable by autograd even where these tensors were made in inference mode."""
         words = self.words.to(device).clone() if isinstance(self.words, Tensor) else self.words

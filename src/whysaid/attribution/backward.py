@@ -11,11 +11,12 @@ from whysaid.errors import UserError
 def batched_gradient(output: Tensor, leaves: list[Tensor], seeds: Tensor) -> tuple[Tensor, ...]:
     """Computes gradients (n, …) of the leaves from n seeds (n, *output.shape) by one backward, which may be repeated.
 
-    `torch.autograd.grad(is_grads_batched=True)` would do the same, but in a loop over the seeds for each convolution.
+    The gradient of a leaf that the output does not depend on is 0. `torch.autograd.grad(is_grads_batched=True)` would
+    do the same, but in a loop over the seeds for each convolution.
     """
 
     def backward(seed: Tensor) -> tuple[Tensor, ...]:
-        return torch.autograd.grad(output, leaves, seed, retain_graph=True)
+        return torch.autograd.grad(output, leaves, seed, retain_graph=True, materialize_grads=True)
 
     return torch.func.vmap(backward)(seeds)
 

@@ -1,8 +1,4 @@
-"""The functions that an encoder calls, given a backward of another kind.
-
-Methods act on functions (torch's function modes), never on modules: nothing is hung on them, and so nothing can be left
-behind.
-"""
+"""The functions that an encoder calls, given a backward of another kind."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -10,20 +6,17 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
+from whysaid.attribution.function_mode import FunctionMode
 from whysaid.attribution.lrp.layers import Convolution
 from whysaid.attribution.lrp.pooling import max_pool
 
 
-class EncoderMode(TorchFunctionMode, ABC):
+class EncoderMode(FunctionMode, ABC):
     """A context in which one forward of an encoder in evaluation mode builds the graph of another backward.
 
     The calls with torch's own arguments stand here, and what a method makes of them stands in its subclass. Nothing is
-    done in place, since a graph before may need its input. In a replacement the mode is off: what it computes is plain.
-
-    Attributes:
-        replaced: function → name of the method that is called in its place; all other functions stay as they are.
+    done in place, since a graph before may need its input.
     """
 
     replaced: ClassVar[Mapping[Any, str]] = {
@@ -33,7 +26,7 @@ class EncoderMode(TorchFunctionMode, ABC):
         F.relu: "_relu",
         F.relu6: "_relu6",
         F.hardtanh: "_hardtanh",
-        Tensor.add_: "_add",
+        Tensor.add_: "_add_",
     }
 
     @abstractmethod
@@ -56,10 +49,6 @@ class EncoderMode(TorchFunctionMode, ABC):
     def clip(self, x: Tensor, low: float, high: float | None) -> Tensor:
         """Holds x between two numbers; a ReLU holds it above 0, and `high` is None."""
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = self.replaced.get(func)
-        return (func if name is None else getattr(self, name))(*args, **(kwargs or {}))
-
     def _conv2d(
         self,
         x: Tensor,
@@ -70,6 +59,7 @@ class EncoderMode(TorchFunctionMode, ABC):
         dilation: tuple[int, ...] | int = 1,
         groups: int = 1,
     ) -> Tensor:
+        padding = 0 if padding == "valid" else padding
         return self.convolve(x, weight, bias, Convolution(stride, padding, dilation, groups))
 
     def _batch_norm(
@@ -103,7 +93,7 @@ class EncoderMode(TorchFunctionMode, ABC):
     def _hardtanh(self, x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
         return self.clip(x, min_val, max_val)
 
-    def _add(self, x: Tensor, other: Tensor) -> Tensor:
+    def _add_(self, x: Tensor, other: Tensor) -> Tensor:
         """Adds out of place: `x += other` would overwrite the output of the layer that x comes from."""
         return x + other
 

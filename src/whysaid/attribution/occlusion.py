@@ -19,8 +19,8 @@ class Occlusion(SharedPassMethod):
     """The drop of the score when a square of the image, or an earlier word, is hidden.
 
     A pixel is given the mean drop over the squares that hide it, the same for all channels (C = 1); a region the mean
-    over its cell of the grid (0 without a grid); a word the drop when its embedding is 0, which for a word that was
-    said later is 0 up to rounding. Forwards only.
+    over its cell of the grid (0 without one, or without a place on it); a word the drop when its embedding is 0, which
+    for a word that was said later is 0 up to rounding. Forwards only.
 
     Args:
         window: side of the square, pixels.
@@ -38,15 +38,16 @@ class Occlusion(SharedPassMethod):
         self.window, self.stride, self.baseline, self.chunk = window, stride, baseline, chunk
 
     def explain(self, passes: SharedPasses) -> Explanation:
-        images, grid = passes.inputs.images, passes.model.encoder.grid
+        images, encoder = passes.inputs.images, passes.model.encoder
         if images is None:
             raise UserError("occlusion hides parts of images: give the images, not cached features")
+        grid = encoder.grid_at(images.shape[-2], images.shape[-1])
         score = passes.scores
         pixels, words = self._of_pixels(passes, images, score), self._of_words(passes, score)
-        if grid is None:
-            regions = torch.zeros_like(passes.attention)
-        else:
-            regions = adaptive_avg_pool2d(pixels.squeeze(2), grid).flatten(2)
+        regions = torch.zeros_like(passes.attention)
+        if grid is not None:
+            size = images.shape[-2], images.shape[-1]
+            regions = encoder.off_grid(adaptive_avg_pool2d(pixels.squeeze(2), grid), regions, size)
         return Explanation(pixels, regions, words, passes.zero_residual)
 
     def _of_pixels(self, passes: SharedPasses, images: Tensor, score: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from whysaid.data.questions.datamodule import QuestionData
 from whysaid.data.questions.vqa import Question
 from whysaid.errors import UserError
 from whysaid.figures.caption_sheet import Captioned, caption_sheet
+from whysaid.figures.marks import WRONG_ANSWER
 from whysaid.metrics.vqa import GivenAnswer, accuracy
 
 COLUMNS = ["image", "question_id", "question", "answer", "confidence", "right", "accuracy", "others"]
@@ -24,7 +25,7 @@ COLUMNS = ["image", "question_id", "question", "answer", "confidence", "right", 
 class AnswerTable(Callback):
     """Logs the table `<split>/answers` after every validation and the test: one question about each of a few images.
 
-    After the test the same stands in `figures/answers_<split>.png`, wrong answers in red. The answers are those that
+    After the test the same stands in `figures/answers_<split>.png`, wrong answers marked. The answers are those that
     `VQAMetrics` keeps, wherever it stands among the callbacks.
 
     Args:
@@ -47,7 +48,7 @@ class AnswerTable(Callback):
         if trainer.is_global_zero:
             data: QuestionData = data_of(trainer)
             rows = self._log(trainer, data.evaluated)
-            sheet = caption_sheet([_captioned(*row) for row in rows])
+            sheet = caption_sheet([_captioned(*row) for row in rows], WRONG_ANSWER)
             log_figures(trainer, f"{data.evaluated}/answer_sheet", {f"answers_{data.evaluated}": sheet}, self.folder)
 
     def _log(self, trainer: pl.Trainer, split: str) -> list[tuple[Image.Image, Question, GivenAnswer]]:
@@ -72,22 +73,30 @@ def with_confidence(answer: GivenAnswer, first: int = 0) -> str:
 
 def _cells(photo: Image.Image, question: Question, answer: GivenAnswer) -> list[Any]:
     """Returns a row of the table, in the order of `COLUMNS`."""
-    worth, others = accuracy(answer.answer, question.answers), with_confidence(answer, first=1)
+    worth, others = _worth(question, answer), with_confidence(answer, first=1)
     return [photo, question.id, question.text, answer.answer, answer.confidence, question.answer, worth, others]
 
 
 def _captioned(photo: Image.Image, question: Question, answer: GivenAnswer) -> Captioned:
     """Returns a tile of the sheet: the question and the answer in one line, beneath them what people answered."""
-    worth = accuracy(answer.answer, question.answers)
+    worth = _worth(question, answer)
     question_words, answer_words = question.text.split(), answer.answer.split()
     words = [*question_words, *answer_words]
     return Captioned(
         image=np.asarray(photo) / 255,
         caption=" ".join(words),
-        references=[f"people: {_counted(question)}", f"also: {with_confidence(answer, first=1)}"],
+        references=[
+            *([f"reference: {_counted(question)}"] if question.answers else []),
+            f"also: {with_confidence(answer, first=1)}",
+        ],
         wrong=range(len(question_words), len(words)) if worth == 0 else (),
-        score=f"confidence {answer.confidence:.2f}, accuracy {worth:.1f}",
+        score=f"confidence {answer.confidence:.2f}" + ("" if worth is None else f", accuracy {worth:.1f}"),
     )
+
+
+def _worth(question: Question, answer: GivenAnswer) -> float | None:
+    """Returns the accuracy of an answer; None where people's answers are not published."""
+    return accuracy(answer.answer, question.answers) if question.answers else None
 
 
 def _counted(question: Question) -> str:

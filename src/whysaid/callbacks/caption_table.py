@@ -1,6 +1,5 @@
 """Shows what the model says of the same few images of each validation, beside what people say of them."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,19 @@ from pytorch_lightning.callbacks import Callback
 from whysaid.callbacks.caption_metrics import caption_metrics_of
 from whysaid.callbacks.lightning import data_of, tested_split
 from whysaid.callbacks.media import log_figures, log_table, thumbnails
+from whysaid.callbacks.unsupported import unsupported
 from whysaid.data.captions.datamodule import CaptionData
-from whysaid.data.object_words import ObjectWords
 from whysaid.figures.caption_sheet import Captioned, caption_sheet
 
 
 class CaptionTable(Callback):
     """Logs the table `<split>/captions` after every validation and the test: image, caption, references, scores.
 
+    Where the support of the objects that a caption names is known, they have a column of their own.
+
     After the test the same stands in `figures/captions_<split>.png`, where words for objects that no reference
-    mentions are red. Captions and scores are those that `CaptionMetrics` keeps, wherever it stands among the callbacks.
+    mentions are marked as hallucinated, and colours that no reference gives an object as wrong. Captions and scores are
+    those that `CaptionMetrics` keeps, wherever it stands among the callbacks.
 
     Args:
         folder: the run directory.
@@ -52,32 +54,17 @@ class CaptionTable(Callback):
         captioned = (image for image in data.images(split) if image.id in metrics.captions)
         photos = thumbnails(captioned, self.images)
         per_image = metrics.scores.per_image
+        columns = ["image", "image_id", "caption", "references", *per_image]
         rows: list[list[Any]] = [
             [photo, i, metrics.captions[i], "\n".join(references[i]), *(scores.get(i) for scores in per_image.values())]
             for i, photo in photos.items()
         ]
-        log_table(trainer, f"{split}/captions", ["image", "image_id", "caption", "references", *per_image], rows)
+        if metrics.support:
+            columns.append("support")
+            for i, row in zip(photos, rows, strict=True):
+                row.append(", ".join(map(str, metrics.support.get(i, ()))))
+        log_table(trainer, f"{split}/captions", columns, rows)
         return photos
-
-
-def unsupported(caption: str, references: list[str], object_words: ObjectWords | None) -> set[int]:
-    """Returns positions of words without which the caption would not mention an object that no reference mentions.
-
-    Args:
-        caption: words with a space between them.
-        references: people's captions of the same image.
-        object_words: tells which words name objects; None where the data name none, and then no position is returned.
-    """
-    if object_words is None:
-        return set()
-    present = {name for reference in references for name in object_words.mentioned(reference)}
-    words, mentioned = caption.split(), Counter(object_words.mentioned(caption))
-    positions = set()
-    for i in range(len(words)):
-        without = Counter(object_words.mentioned(" ".join(words[:i] + words[i + 1 :])))
-        if set(mentioned - without) - present:
-            positions.add(i)
-    return positions
 
 
 def _captioned(trainer: pl.Trainer, split: str, image_id: int, photo: Image.Image) -> Captioned:
@@ -85,11 +72,13 @@ def _captioned(trainer: pl.Trainer, split: str, image_id: int, photo: Image.Imag
     data: CaptionData = data_of(trainer)
     metrics = caption_metrics_of(trainer)
     caption, references = metrics.captions[image_id], data.references(split)[image_id]
+    wrong, colours = unsupported(caption, references, data.object_words)
     score = metrics.scores.per_image.get("CIDEr", {}).get(image_id)
     return Captioned(
         image=np.asarray(photo) / 255,
         caption=caption,
         references=references,
-        wrong=unsupported(caption, references, data.object_words),
+        wrong=wrong,
+        miscoloured=colours,
         score="" if score is None else f"CIDEr {score:.2f}",
     )

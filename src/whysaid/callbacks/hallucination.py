@@ -21,7 +21,7 @@ class HallucinatedWords(Callback):
     `<split>/precision_<word>` is logged of words that are predicted in enough images, `<split>/recall_<word>` of those
     that are present in enough. The bars `<split>/hallucinated_words` show the words that are hallucinated most often;
     they are also written to `figures/hallucinated_words_<split>.png`. Captions are those that `CaptionMetrics` keeps,
-    wherever it stands among the callbacks. Nothing is done where the data name no objects.
+    wherever it stands among the callbacks. Nothing is done where the data name no objects, or have no references.
 
     Args:
         folder: the run directory.
@@ -46,14 +46,19 @@ class HallucinatedWords(Callback):
         data: CaptionData = data_of(trainer)
         if not trainer.is_global_zero or data.object_words is None:
             return
-        scores = word_scores(self.metric.records(caption_metrics_of(trainer).captions, data.references(split)))
+        references = data.references(split)
+        if not any(references.values()):
+            return
+        scores = word_scores(self.metric.records(caption_metrics_of(trainer).captions, references))
         values = self._values(scores, split)
         for logger in trainer.loggers:
             if values:
                 logger.log_metrics(values, log_step(trainer))
         worst = {name: score for name, score in list(scores.items())[: self.words] if score.true < score.predicted}
         if worst:
-            figure = bars({name: _bars(score) for name, score in worst.items()}, "captions")
+            number = len(caption_metrics_of(trainer).captions)
+            note = f"How many of {number} captions of {split} images name the object; hallucinated: it is not there."
+            figure = bars({name: _bars(score) for name, score in worst.items()}, "captions", note=note)
             log_figures(trainer, f"{split}/hallucinated_words", {f"hallucinated_words_{split}": figure}, self.folder)
 
     def _values(self, scores: dict[str, WordScore], split: str) -> dict[str, float]:

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
-from whysaid.attribution.method import Method, speaks_against
-from whysaid.attribution.sentence import image_maps, said_tokens
+from whysaid.attribution.method import Method, as_shown, speaks_against, uniform_share
+from whysaid.attribution.sentence import amounts, image_maps, said_tokens
 from whysaid.attribution.targets import Targets
-from whysaid.callbacks.first_captions import FirstCaptions
-from whysaid.callbacks.first_images import Strip
+from whysaid.callbacks.first_captions import CaptionStrip, FirstCaptions
 from whysaid.data.batch import CaptionBatch
 from whysaid.errors import UserError
 from whysaid.figures.overlay import soften
+from whysaid.figures.titles import title_of
 from whysaid.figures.word_strip import word_strip
 from whysaid.tasks.captioning import Captioning
 
@@ -44,28 +44,34 @@ class HeatMaps(FirstCaptions):
     ):
         super().__init__("heat_maps", folder, images, every_n_epochs)
         self.method, self.words, self.same_range = method, words, same_range
+        self.shows = f"{title_of(method)}, what each word rests on"
         self._failed = False
 
-    def strips(self, pl_module: Captioning, batch: CaptionBatch, captions: Sequence[list[str]]) -> Sequence[Strip]:
+    def strips(
+        self, pl_module: Captioning, batch: CaptionBatch, captions: Sequence[list[str]]
+    ) -> Sequence[CaptionStrip]:
         explained = [caption[: self.words] for caption in captions]
         if self._failed or not any(explained):
             return []
         tokens = said_tokens(explained, pl_module.vocabulary)
         try:
-            explanation = self.method.attribute(pl_module.captioner, batch, Targets(tokens))
+            explanation = as_shown(self.method, self.method.attribute(pl_module.captioner, batch, Targets(tokens)))
         except UserError as error:
             self._failed = True
             log.warning("heat maps are not drawn: %s", error)
             return []
-        maps = image_maps(explanation, pl_module.captioner.encoder.grid)
+        maps = image_maps(explanation, pl_module.captioner.encoder)
+        uniform, sums = uniform_share(self.method, explanation), amounts(self.method, explanation)
         return [
             partial(
                 word_strip,
                 words=words,
                 maps=soften(caption_maps[: len(words)]),
                 signed=speaks_against(self.method),
-                quantity="relevance",
+                quantity=title_of(self.method),
                 same_range=self.same_range,
+                uniform=uniform,
+                shares=None if uniform else of_words[: len(words)] / (of_words[: len(words)].sum() or 1.0),
             )
-            for words, caption_maps in zip(explained, maps, strict=True)
+            for words, caption_maps, of_words in zip(explained, maps, sums, strict=True)
         ]

@@ -14,14 +14,13 @@ from torch import Tensor
 
 from whysaid.callbacks.across import broadcast, gather_by_id
 from whysaid.callbacks.lightning import tested_split
+from whysaid.data.inpainting.filling import fill_biharmonic, fill_with_mean
 from whysaid.data.inpainting.holes import InpaintingBatch, uncentred
 from whysaid.metrics.frechet import PooledFeatures, frechet_distance
 from whysaid.metrics.inpainting import (
     Record,
     by_hole,
     by_size,
-    fill_biharmonic,
-    fill_with_mean,
     hole_error,
     means,
     score_images,

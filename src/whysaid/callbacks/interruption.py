@@ -9,13 +9,10 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from whysaid.callbacks.last_checkpoint import LastCheckpoint
-from whysaid.callbacks.lightning import accumulating, callbacks_of, restore_on_exit
-from whysaid.run.interrupted import Interrupted
+from whysaid.callbacks.lightning import callbacks_of, restore_on_exit, resumable
+from whysaid.run.interrupted import STOP, Interrupted, usual_effect
 
 log = logging.getLogger(__name__)
-
-STOP = (signal.SIGINT, signal.SIGTERM)
-"""Signals that end a run: Ctrl-C; `kill`, `scancel`, or the end of a preempted job."""
 
 REQUEUE = (signal.SIGUSR1, signal.SIGUSR2)
 """Signals that SLURM sends before the time limit (`--signal=USR1@120`), so that the job is queued again; submitit uses
@@ -27,7 +24,9 @@ class Interruption(Checkpoint):
 
     Lightning's own handlers save in the middle of whatever line was running, half of an optimiser's step or one
     process a batch ahead of another, and a run that continues from there is not the one that nothing happened to.
-    In validation and testing nothing is saved: the run goes back to its last checkpoint.
+    In validation and testing nothing is saved: the run goes back to its last checkpoint. A single process raises there
+    at once, several at the end of a batch or of the metrics: what a program scores that got the signal too, such as
+    METEOR's, is not kept.
 
     A signal that comes a second time has its usual effect. Processes that this one starts inherit that `REQUEUE` is
     blocked: SLURM sends it to data-loader workers and Java programs too, and it would end them.
@@ -40,9 +39,11 @@ class Interruption(Checkpoint):
         self._received: signal.Signals | None = None
         self._saved_for: signal.Signals | None = None
         self._handlers_before: dict[int | signal.Signals, Any] = {}
+        self._trainer: pl.Trainer | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Listens for signals before any worker is started, since workers inherit what is blocked here."""
+        self._trainer = trainer
         self._handlers_before = {which: signal.getsignal(which) for which in (*STOP, *REQUEUE)}
         signal.pthread_sigmask(signal.SIG_BLOCK, REQUEUE)
         self._listen()
@@ -54,10 +55,13 @@ class Interruption(Checkpoint):
                 signal.signal(which, self._heed)
 
     def _heed(self, number: int, frame: FrameType | None) -> None:
-        """Remembers a signal, and lets the next of its kind have its usual effect."""
+        """Remembers a signal, or raises Interrupted; it lets the next of its kind have its usual effect."""
         self._received = signal.Signals(number)
+        usual_effect(number)
+        trainer = self._trainer
+        if trainer is not None and trainer.world_size == 1 and (trainer.validating or trainer.testing):
+            raise Interrupted(self._received, self._received in REQUEUE)
         log.info("%s: the run ends after this batch", self._received.name)
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
     # Lightning has put its own handlers in place of these by the time a stage starts
 
@@ -74,7 +78,7 @@ class Interruption(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         received = self._agreed(trainer)
-        if received is not None and not trainer.is_last_batch and not accumulating(trainer):
+        if received is not None and resumable(trainer):
             for checkpoint in callbacks_of(trainer, LastCheckpoint):
                 checkpoint.save(trainer)
             self._saved_for = received
@@ -88,6 +92,12 @@ class Interruption(Checkpoint):
         self._leave(trainer)
 
     def on_test_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:  # type: ignore[override]
+        self._leave(trainer)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._leave(trainer)
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._leave(trainer)
 
     def _leave(self, trainer: pl.Trainer) -> None:

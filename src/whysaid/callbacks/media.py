@@ -14,6 +14,7 @@ from whysaid.callbacks.lightning import log_step
 from whysaid.data.images import Photo, load_image
 from whysaid.errors import UserError
 from whysaid.figures.canvas import save
+from whysaid.run.printable import encodable, encodable_values
 
 WIDEST = 1600
 """Largest width of a logged figure, pixels."""
@@ -88,7 +89,7 @@ def _wandb_cell(cell: Any) -> Any:
     """Returns a cell as a table of W&B takes it: a picture as an image of W&B, anything else as it is."""
     import wandb  # here, so that a run without the package goes on
 
-    return wandb.Image(cell, file_type="jpg") if isinstance(cell, Image.Image) else cell
+    return wandb.Image(cell, file_type="jpg") if isinstance(cell, Image.Image) else encodable_values(cell)
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -103,4 +104,4 @@ def _text(cell: Any) -> str:
     if cell is None:
         return ""
     text = f"{cell:.4g}" if isinstance(cell, float) else str(cell)
-    return text.replace("|", "\\|").replace("\n", "<br>")
+    return encodable(text).replace("|", "\\|").replace("\n", "<br>")

@@ -1,6 +1,5 @@
 """Scores the answers of every validation and test, once, on rank 0, whatever the number of processes."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from pytorch_lightning.callbacks import Callback
 
 from whysaid.callbacks.across import broadcast, gather_by_id
 from whysaid.callbacks.lightning import data_of, tested_split
+from whysaid.callbacks.results_file import note_unscored, write_results
 from whysaid.data.questions.datamodule import QuestionData
 from whysaid.data.questions.vqa import Question
 from whysaid.metrics.vqa import GivenAnswer, accuracy, score
@@ -19,7 +19,8 @@ class VQAMetrics(Callback):
     """Logs `<split>/vqa_accuracy` of the answers and keeps the answers for other callbacks.
 
     The test also logs the accuracy of each type of question and of answer, and writes `predictions_<split>.json`, a
-    results file as the VQA evaluation reads it, with more about each answer.
+    results file as the VQA evaluation reads it, with more about each answer. Where the answers of a test split are not
+    published, it is the results file that VQA's server takes, and nothing is scored.
 
     Args:
         folder: the run directory.
@@ -52,24 +53,29 @@ class VQAMetrics(Callback):
         self._score(trainer, pl_module, "val", by_type=False)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        split = tested_split(trainer)
-        self._score(trainer, pl_module, split, by_type=True)
-        if trainer.is_global_zero:
-            self._write(trainer, split)
+        self._score(trainer, pl_module, tested_split(trainer), by_type=True)
 
     def _score(self, trainer: pl.Trainer, pl_module: pl.LightningModule, split: str, by_type: bool) -> None:
         """Scores the answers of all processes on rank 0, and logs the same values on each of them."""
         self.answers = gather_by_id(self.answers)
         logged: dict[str, float] = {}
         if trainer.is_global_zero:
-            logged = score(self.answers, _questions(trainer, split), by_type)
+            questions = _questions(trainer, split)
+            if by_type:
+                results = [{"question_id": i, "answer": a.answer} for i, a in sorted(self.answers.items())]
+                write_results(results, self.folder, split)  # before anything that can fail
+            if any(questions[i].answers for i in self.answers):
+                logged = score(self.answers, questions, by_type)
+                if by_type:
+                    self._write(questions, split)
+            else:
+                note_unscored(split)
         pl_module.log_dict(
             {f"{split}/{name}": value for name, value in broadcast(logged).items()}, rank_zero_only=False
         )
 
-    def _write(self, trainer: pl.Trainer, split: str) -> None:
-        """Writes `predictions_<split>.json`, by question id."""
-        questions = _questions(trainer, split)
+    def _write(self, questions: Mapping[int, Question], split: str) -> None:
+        """Writes `predictions_<split>.json`, by question id, with all that is known of each answer."""
         records: list[dict[str, Any]] = []
         for i, answer in sorted(self.answers.items()):
             record = {"question_id": i, "answer": answer.answer, "confidence": answer.confidence}
@@ -78,7 +84,7 @@ class VQAMetrics(Callback):
             if answer.choice is not None:
                 record["multiple_choice"] = questions[i].choices[answer.choice]
             records.append(record)
-        (self.folder / f"predictions_{split}.json").write_text(json.dumps(records, indent=1))
+        write_results(records, self.folder, split)
 
 
 def _questions(trainer: pl.Trainer, split: str) -> Mapping[int, Question]:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from whysaid.counterfactual.recaption import Recaption, same_word_distance, summed_distance, tell
-from whysaid.data.inpainting.masks import Mask, dilated, scaled
-from whysaid.data.instances import Instance
+from whysaid.counterfactual.recaption import Recaption, recaption, same_word_distance, summed_distance
+from whysaid.data.inpainting.masks import Mask, grown
+from whysaid.data.instances import Detector, Instance
 from whysaid.errors import UserError
 from whysaid.tasks.writer import Writer
 
@@ -36,14 +36,7 @@ class Embedder(Protocol):
     """Tells sentences apart."""
 
     def distances(self, sentence: str, others: Sequence[str]) -> Tensor:
-        """(N,) 1 − cos of a sentence and N others."""
-
-
-class Detector(Protocol):
-    """Finds objects where none are annotated."""
-
-    def __call__(self, photo: Image.Image, device: torch.device | str = "cpu") -> list[Instance]:
-        """The objects of an RGB photo."""
+        """Distances (N,), 1 − cos, of a sentence and N others."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +70,7 @@ class ObjectEffect:
 
     @property
     def share(self) -> float:
-        """Of the photo, in [0, 1]."""
+        """Share of the photo, in [0, 1]."""
         return float(self.mask.mean())
 
 
@@ -87,20 +80,20 @@ class PhotoEffects:
     to remove them, and the rows and columns of the encoder's regions, None where these have no grid."""
 
     pixels: Pixels
-    told: Recaption
+    original: Recaption
     objects: list[ObjectEffect]
     removals: list[str]
     grid: tuple[int, int] | None = None
 
     @property
     def inpainter(self) -> str:
-        """Whose pictures are shown."""
+        """Name of the way to remove objects whose pictures are shown."""
         return self.removals[0]
 
     @property
-    def weighed(self) -> list[ObjectEffect]:
+    def removed(self) -> list[ObjectEffect]:
         """The objects that were not skipped."""
-        return [one for one in self.objects if not one.skipped]
+        return [effect for effect in self.objects if not effect.skipped]
 
 
 class Importance:
@@ -164,34 +157,32 @@ class Importance:
             objects = self.detector(photo, task.device)
         photo = shrunk(photo, self.side)
         pixels: Pixels = np.array(photo)
-        found = [self._looked_at(one, photo) for one in objects]
-        (told,) = tell(task, [photo])
+        effects = [self._looked_at(instance, photo) for instance in objects]
+        (original,) = recaption(task, [photo])
         grid = task.single_captioner.encoder.grid
-        weighed = PhotoEffects(pixels, told, found, [*self.inpainters, *([TRUE] if truth is not None else [])], grid)
-        removed = weighed.weighed
+        removals = [*self.inpainters, *([TRUE] if truth is not None else [])]
+        effects_of_photo = PhotoEffects(pixels, original, effects, removals, grid)
+        removed = effects_of_photo.removed
         if removed:
-            holes = np.stack([self._hole(one.mask) for one in removed])
+            holes = np.stack([grown(effect.mask, self.dilate) for effect in removed])
             for name, inpaint in self.inpainters.items():
-                self._note(name, task, weighed, self._filled(inpaint, pixels, holes, task.device))
+                self._note(name, task, effects_of_photo, self._filled(inpaint, pixels, holes, task.device))
             if truth is not None:
-                without = [np.array(truth(one.instance).resize(photo.size)) for one in removed]
-                self._note(TRUE, task, weighed, without)
-        return weighed
+                without = [np.array(truth(effect.instance).resize(photo.size)) for effect in removed]
+                self._note(TRUE, task, effects_of_photo, without)
+        return effects_of_photo
 
     def _looked_at(self, instance: Instance, photo: Image.Image) -> ObjectEffect:
-        one = ObjectEffect(instance, instance.mask(photo.height, photo.width))
+        effect = ObjectEffect(instance, instance.mask(photo.height, photo.width))
         if instance.crowd:
-            one.skipped = "crowd"
+            effect.skipped = "crowd"
         elif not instance.segmentation:
-            one.skipped = "no outline"
-        elif one.share < self.smallest:
-            one.skipped = "too small"
-        elif one.share > self.largest or self._hole(one.mask).all():
-            one.skipped = "too large"
-        return one
-
-    def _hole(self, mask: Mask) -> Mask:
-        return dilated(mask, round(scaled(self.dilate, *mask.shape)))
+            effect.skipped = "no outline"
+        elif effect.share < self.smallest:
+            effect.skipped = "too small"
+        elif effect.share > self.largest or grown(effect.mask, self.dilate).all():
+            effect.skipped = "too large"
+        return effect
 
     def _filled(self, inpaint: Inpaint, pixels: Pixels, holes: Mask, device: torch.device) -> list[Pixels]:
         """The photo (H, W, 3) with each of N holes (N, H, W) filled, all else as it was."""
@@ -203,20 +194,20 @@ class Importance:
 
     def _note(self, name: str, task: Writer, photo: PhotoEffects, pictures: Sequence[Pixels]) -> None:
         """Captions the counterfactuals of all objects that are weighed, and adds what changed."""
-        asked, before = photo.told.tokens, photo.told
+        asked, before = photo.original.tokens, photo.original
         images = [Image.fromarray(picture) for picture in pictures]
         chunks = [images[i : i + self.at_once] for i in range(0, len(images), self.at_once)]
-        after = [told for chunk in chunks for told in tell(task, chunk, asked)]
-        distances = self.embedder.distances(" ".join(before.words), [" ".join(told.words) for told in after])
-        for one, picture, told, distance in zip(photo.weighed, pictures, after, distances.tolist(), strict=True):
-            one.changes[name] = CaptionChange(
+        after = [caption for chunk in chunks for caption in recaption(task, chunk, asked)]
+        distances = self.embedder.distances(" ".join(before.words), [" ".join(caption.words) for caption in after])
+        for effect, picture, caption, distance in zip(photo.removed, pictures, after, distances.tolist(), strict=True):
+            effect.changes[name] = CaptionChange(
                 picture,
-                told.words,
+                caption.words,
                 distance,
-                before.log_p - told.log_p,
-                same_word_distance(before, told),
-                summed_distance(before, told),
-                told.looked,
+                before.log_p - caption.log_p,
+                same_word_distance(before, caption),
+                summed_distance(before, caption),
+                caption.looked,
             )
 
 

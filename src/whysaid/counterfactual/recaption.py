@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from whysaid.attribution.targets import Targets
+from whysaid.data.batch import Pictures
 from whysaid.data.vocabulary import PAD
 from whysaid.tasks.writer import Writer
 
@@ -35,13 +36,13 @@ class Recaption:
 
     @property
     def looked(self) -> Array:
-        """(R,) where all words look together, of sum 1; zeros where there are none."""
-        found: Array = self.attention.mean(0) if self.words else np.zeros(self.attention.shape[1])
-        return found
+        """Attention of all words together, (R,), of sum 1; zeros where there are none."""
+        together: Array = self.attention.mean(0) if self.words else np.zeros(self.attention.shape[1])
+        return together
 
 
 @torch.no_grad()
-def tell(task: Writer, pictures: Sequence[Image.Image], asked: Tensor | None = None) -> list[Recaption]:
+def recaption(task: Writer, pictures: Sequence[Image.Image], asked: Tensor | None = None) -> list[Recaption]:
     """Captions of N RGB pictures of any size, all at once.
 
     Args:
@@ -51,8 +52,8 @@ def tell(task: Writer, pictures: Sequence[Image.Image], asked: Tensor | None = N
     """
     captioner = task.single_captioner
     pixels = torch.stack([captioner.encoder.preprocessing(picture) for picture in pictures]).to(task.device)
-    features = captioner.encode(pixels)
-    tokens = task.decoding(captioner, features).tokens[:, 0]
+    decoded, features = task.describe(Pictures(pixels))
+    tokens = decoded.tokens[:, 0]
     attention = captioner.unroll(Targets(tokens).inputs(), features).attention.double()
     attention = (attention / attention.sum(-1, keepdim=True).clamp_min(1e-12)).cpu()
     rows = tokens if asked is None else asked.to(tokens).expand(len(pictures), -1)

@@ -1,4 +1,4 @@
-"""Weighed objects as they are shown and written down."""
+"""The objects of a photo and what their removal did, as they are shown and written down."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,22 +11,22 @@ from whysaid.data.files.table import TableValue
 from whysaid.figures.photo_objects import PhotoObject, PhotoObjects
 
 KINDS = ("distance", "drop", "attention_same", "attention_sum")
-"""Numbers of a `Change`."""
+"""Numbers of a `CaptionChange`."""
 
 
 def photo_objects(photo: PhotoEffects) -> PhotoObjects:
     """A photo and its objects for figures and reports."""
-    parts = [_part(one, photo) for one in photo.objects]
-    return PhotoObjects(photo.pixels / 255, photo.told.words, parts, _on_grid(photo.told.looked, photo))
+    parts = [_part(effect, photo) for effect in photo.objects]
+    return PhotoObjects(photo.pixels / 255, photo.original.words, parts, _on_grid(photo.original.looked, photo))
 
 
-def _part(one: ObjectEffect, photo: PhotoEffects) -> PhotoObject:
-    change = one.changes.get(photo.inpainter)
+def _part(effect: ObjectEffect, photo: PhotoEffects) -> PhotoObject:
+    change = effect.changes.get(photo.inpainter)
     if change is None:
-        return PhotoObject(one.instance.category, one.mask, skipped=one.skipped)
+        return PhotoObject(effect.instance.category, effect.mask, skipped=effect.skipped)
     return PhotoObject(
-        one.instance.category,
-        one.mask,
+        effect.instance.category,
+        effect.mask,
         change.distance,
         picture=change.picture / 255,
         words=change.words,
@@ -37,25 +37,27 @@ def _part(one: ObjectEffect, photo: PhotoEffects) -> PhotoObject:
 
 
 def _on_grid(attention: NDArray[np.floating], photo: PhotoEffects) -> NDArray[np.floating] | None:
-    """(R,) → rows and columns, or None where regions have no place in the photo."""
-    return None if photo.grid is None else attention.reshape(photo.grid)
+    """(R,) → rows and columns, without regions in front of the grid's; None where regions have no place."""
+    if photo.grid is None:
+        return None
+    return attention[attention.size - photo.grid[0] * photo.grid[1] :].reshape(photo.grid)
 
 
 def records(photo: PhotoEffects) -> list[dict[str, Any]]:
     """The objects as plain containers: what is said with and without each, by each inpainter, and how far that is."""
     return [
         {
-            "object": one.instance.category,
-            "box": [round(float(side), 2) for side in one.instance.box],
-            "area": one.share,
-            "skipped": one.skipped or None,
-            "caption": " ".join(photo.told.words),
+            "object": effect.instance.category,
+            "box": [round(float(side), 2) for side in effect.instance.box],
+            "area": effect.share,
+            "skipped": effect.skipped or None,
+            "caption": " ".join(photo.original.words),
             "without": {
                 name: {"caption": " ".join(change.words), **{kind: getattr(change, kind) for kind in KINDS}}
-                for name, change in one.changes.items()
+                for name, change in effect.changes.items()
             },
         }
-        for one in photo.objects
+        for effect in photo.objects
     ]
 
 
@@ -63,21 +65,21 @@ def table_rows(photo: PhotoEffects, names: Sequence[str]) -> list[dict[str, Tabl
     """A row for each object, skipped ones too: what was said before and without it by each of the ways to remove it
     that are named, and how far that is."""
     rows: list[dict[str, TableValue]] = []
-    for one in photo.objects:
+    for effect in photo.objects:
         row: dict[str, TableValue] = {
-            "object": one.instance.category,
-            "area": one.share,
-            "skipped": one.skipped or None,
-            "caption": " ".join(photo.told.words),
-            "log_p": photo.told.log_p,
+            "object": effect.instance.category,
+            "area": effect.share,
+            "skipped": effect.skipped or None,
+            "caption": " ".join(photo.original.words),
+            "log_p": photo.original.log_p,
         }
         for name in names:
-            row |= _columns(name, one)
+            row |= _columns(name, effect)
         rows.append(row)
     return rows
 
 
-def _columns(name: str, one: ObjectEffect) -> dict[str, TableValue]:
-    change = one.changes.get(name)
+def _columns(name: str, effect: ObjectEffect) -> dict[str, TableValue]:
+    change = effect.changes.get(name)
     values: dict[str, TableValue] = {f"{kind}_{name}": getattr(change, kind, None) for kind in KINDS}
     return {f"without_{name}": None if change is None else " ".join(change.words), **values}

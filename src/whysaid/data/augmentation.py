@@ -19,7 +19,7 @@ _OTHER = {"left": "right", "right": "left"}
 
 
 class Transformation(NamedTuple):
-    """What happens to one picture: moved by so many pixels to the right and down, then mirrored or not."""
+    """A change of one picture: moved by so many pixels to the right and down, then mirrored or not."""
 
     right: int = 0
     down: int = 0
@@ -36,7 +36,7 @@ class Transformation(NamedTuple):
         return pixels.flip(2) if self.mirrored else pixels
 
     def text(self, text: str) -> str:
-        """In a mirror, left is right."""
+        """Exchanges left and right where the picture is mirrored."""
         return _SIDES.sub(lambda side: _OTHER[side[0].lower()], text) if self.mirrored else text
 
 
@@ -62,7 +62,7 @@ class Augmentation:
         return self.shift > 0 or self.mirror
 
     def change(self, key: Key) -> Transformation:
-        """That of one picture in one epoch."""
+        """Draws the change of one picture in one epoch."""
         if not self:
             return Transformation()
         generator = np.random.default_rng((self.seed, key.epoch, key.index))

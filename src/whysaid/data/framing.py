@@ -10,7 +10,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Framing:
-    """Resized so that the shorter side has a drawn length, then cropped; as DeepFill's training images.
+    """Resizes so that the shorter side has a drawn length, then crops; as DeepFill's training images.
 
     Attributes:
         size: side of the square, pixels.
@@ -24,7 +24,7 @@ class Framing:
     mirror: bool = True
 
     def drawn(self, photo: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """A square anywhere in the photo."""
+        """Draws a square anywhere in the photo."""
         shorter = None if self.resize is None else round(self.size * rng.uniform(*self.resize))
         left, top = rng.random(2)
         square = self._cropped(photo, shorter, left, top)
@@ -33,11 +33,11 @@ class Framing:
         return square
 
     def middle(self, photo: Image.Image) -> Image.Image:
-        """The square in the middle."""
+        """Cuts out the square in the middle."""
         return self._cropped(photo, None if self.resize is None else round(self.size * self.resize[0]), 0.5, 0.5)
 
     def _cropped(self, photo: Image.Image, shorter: int | None, left: float, top: float) -> Image.Image:
-        """The crop and the resizing in one: `left` and `top` say where, in [0, 1] of the room there is."""
+        """Crops and resizes in one: `left` and `top` say where, in [0, 1] of the room there is."""
         least = min(photo.size)
         scale = max(self.size, shorter or least) / least
         side = min(self.size / scale, least)  # which rounding may exceed

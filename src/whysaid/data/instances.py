@@ -3,27 +3,25 @@
 H, W size of the annotated picture, S side of an encoder's square, pixels; N objects.
 """
 
+import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
-from pycocotools import mask as coco_mask
 
-from whysaid.data.files.annotation_file import laid_out, read_json
-from whysaid.data.images import Photo
+from whysaid.data.files.annotation_file import identity, laid_out, read_json
+from whysaid.data.segmentation import box_around, draw, is_box, sensible_size, usable
 from whysaid.errors import UserError
 
-FILES = ("instances", "person_boxes")
-"""Beginnings of the files' names, what lies in an earlier one goes before."""
+log = logging.getLogger(__name__)
 
-LARGEST_SIDE = 16_384
-"""Pixels of a picture's height or width: a mask is drawn at the size that the annotations say."""
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Instance:
 
     id: int
     category: str
-    box: tuple[float, float, float, float]
+    box: Box
     size: tuple[int, int]
     segmentation: Any = None
     crowd: bool = False
@@ -55,16 +53,23 @@ class Instance:
     def mask(self, side: int, across: int | None = None) -> NDArray[np.bool_]:
         """(S, S), or (S, `across`): the object's own pixels where they are annotated, otherwise its box."""
         across = side if across is None else across
-        if not self.segmentation:
+        drawn = draw(self.segmentation, *self.size)
+        if drawn is None:
             return self.boxed(side, across)
-        code = self.segmentation
-        if not isinstance(code, dict):
-            code = coco_mask.merge(coco_mask.frPyObjects(code, *self.size))
-        elif isinstance(code["counts"], list):
-            code = coco_mask.frPyObjects(code, *self.size)
-        drawn = Image.fromarray(coco_mask.decode(code) * 255)
-        inside = np.asarray(drawn.resize((across, side), Image.Resampling.NEAREST)) > 0
+        resized = Image.fromarray(drawn).resize((across, side), Image.Resampling.NEAREST)
+        inside = np.asarray(resized, bool)
         return inside if inside.any() else self.boxed(side, across)
+
+
+class Detector(Protocol):
+    """Finds objects where none are annotated."""
+
+    @property
+    def categories(self) -> Sequence[str]:
+        """The names of all that it may find."""
+
+    def __call__(self, photo: Image.Image, device: torch.device | str = "cpu") -> list[Instance]:
+        """The objects of an RGB photo."""
 
 
 def _span(start: float, length: float, scale: float, side: int) -> slice:
@@ -79,21 +84,38 @@ class Instances:
     Attributes:
         covered: image id → the categories of which all objects are annotated; images without annotations are absent.
         objects: image id → its objects, those of uncovered categories left out.
+        damaged: ids of annotations of which a part of the outline cannot be drawn, or the box is none: the other parts,
+            or the box, or the box around the outline, stand in for them.
+        lost: ids of annotations that have neither, and are left out.
     """
 
     def __init__(self) -> None:
         self.covered: dict[int, set[str]] = defaultdict(set)
         self.objects: dict[int, list[Instance]] = defaultdict(list)
+        self.damaged: list[int] = []
+        self.lost: list[int] = []
 
     def of(self, image_id: int, category: str) -> list[Instance]:
         """The objects of a category in an image."""
-        return [found for found in self.objects.get(image_id, ()) if found.category == category]
+        return [instance for instance in self.objects.get(image_id, ()) if instance.category == category]
 
-    def read(self, path: Path) -> Any:
-        """Takes over a file, and returns its contents; UserError where it is broken."""
+    def read(self, path: Path, adapted: Callable[[Any], dict[str, Any]] | None = None) -> Any:
+        """Takes over a file, and returns its contents; UserError where it is broken.
+
+        Args:
+            path: of the file.
+            adapted: makes of its contents what is taken over; None takes all.
+        """
         content = read_json(path)
+        damaged, lost = len(self.damaged), len(self.lost)
         with laid_out(path):
-            self.add(content)
+            self.add(content if adapted is None else adapted(content))
+        for ids, what in (
+            (self.damaged[damaged:], "have outlines or boxes that cannot be drawn: what is whole of them stands in"),
+            (self.lost[lost:], "have neither an outline nor a box that can be drawn, and are left out"),
+        ):
+            if ids:
+                log.warning("%s: %d objects %s; the first is annotation %s", path, len(ids), what, ids[0])
         return content
 
     def add(self, content: dict[str, Any]) -> None:
@@ -101,68 +123,38 @@ class Instances:
 
         UserError where a picture is of an absurd size.
         """
-        names = {category["id"]: category["name"] for category in content["categories"]}
-        sizes = {image["id"]: _sensible(image["height"], image["width"]) for image in content["images"]}
+        names = {category["id"]: str(category["name"]) for category in content["categories"]}
+        sizes = {
+            identity(image["id"], "an image"): _size(image["height"], image["width"]) for image in content["images"]
+        }
         new = {image_id: set(names.values()) - self.covered.get(image_id, set()) for image_id in sizes}
         for entry in content["annotations"]:
-            image_id, category = entry["image_id"], names[entry["category_id"]]
+            image_id, category = identity(entry["image_id"], "an object's image"), names[entry["category_id"]]
             if category in new.get(image_id, ()):
-                box, crowd = tuple(entry["bbox"]), bool(entry.get("iscrowd", 0))
-                segmentation = entry.get("segmentation")
-                if isinstance(segmentation, dict):
-                    _sensible(*segmentation["size"])
-                instance = Instance(entry["id"], category, box, sizes[image_id], segmentation, crowd)
-                self.objects[image_id].append(instance)
+                instance = self._instance(entry, category, sizes[image_id])
+                if instance is not None:
+                    self.objects[image_id].append(instance)
         for image_id, categories in new.items():
             self.covered[image_id] |= categories
 
+    def _instance(self, entry: Mapping[str, Any], category: str, size: tuple[int, int]) -> Instance | None:
+        """Makes an object of what is whole of its annotation; None where nothing is."""
+        number = identity(entry["id"], "an object")
+        segmentation, left_out = usable(entry.get("segmentation"))
+        box: Box | None = tuple(entry["bbox"]) if is_box(entry.get("bbox")) else None
+        if left_out or box is None:
+            drawn = draw(segmentation, *size) if box is None else None
+            box = box if drawn is None else box_around(drawn)
+            (self.lost if box is None else self.damaged).append(number)
+        if box is None:
+            return None
+        return Instance(number, category, box, size, segmentation, bool(entry.get("iscrowd", 0)))
 
-def _sensible(height: int, width: int) -> tuple[int, int]:
-    """The size itself; UserError where no picture has it."""
-    if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
+
+def _size(height: Any, width: Any) -> tuple[int, int]:
+    """Returns the size itself; UserError where no picture has it."""
+    if not sensible_size(height, width):
         raise UserError(
             f"a picture of {height} × {width} pixels is annotated: no file of photos says so; fetch it again"
         )
     return height, width
-
-
-def read_instances(images: Iterable[Photo]) -> Instances:
-    """What is annotated beside the given images: `ROOT/annotations/*_FOLDER.json` for images in `ROOT/FOLDER`.
-
-    Images without annotations are absent from the result. Raises UserError where a file is broken.
-    """
-    found = Instances()
-    for folder in sorted({image.path.parent for image in images}):
-        for kind in FILES:
-            path: Path = folder.parent / "annotations" / f"{kind}_{folder.name}.json"
-            if path.exists():
-                found.read(path)
-    return found
-
-
-def annotated_objects(photo: Path) -> list[Instance] | None:
-    """The objects of a photo that lies in a data set's folder, `ROOT/FOLDER/photo.jpg`; None where none are annotated.
-
-    Raises UserError where `ROOT/annotations/instances_FOLDER.json` is broken.
-    """
-    folder = photo.absolute().parent
-    path = folder.parent / "annotations" / f"instances_{folder.name}.json"
-    ids, objects = _named(path) if path.exists() else ({}, {})
-    return objects.get(ids[photo.name], []) if photo.name in ids else None
-
-
-@lru_cache(maxsize=1)
-def _named(path: Path) -> tuple[dict[str, int], dict[int, list[Instance]]]:
-    """File name → image id, and the objects of an instances file."""
-    found = Instances()
-    content = found.read(path)
-    return {image["file_name"]: image["id"] for image in content["images"]}, found.objects
-
-
-def read_annotations(folder: Path) -> Instances:
-    """All that is annotated in a folder of such files, for whatever images. Raises UserError where a file is broken."""
-    found = Instances()
-    for kind in FILES:
-        for path in sorted(folder.glob(f"{kind}_*.json")):
-            found.read(path)
-    return found

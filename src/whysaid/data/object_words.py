@@ -5,7 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import regex
 import yaml
+
+from whysaid.data.words import LETTERS, composed
+
+_WORD = regex.compile(LETTERS)
 
 _IRREGULAR = {
     "calf": "calves",
@@ -89,6 +94,11 @@ class ObjectWords:
         for form in (singular, plural(singular)):
             self._forms.setdefault(tuple(form.split(" ")), category)
 
+    @property
+    def forms(self) -> Mapping[tuple[str, ...], str | None]:
+        """Each word or phrase, in singular and plural, as its words → the category, or None for no object."""
+        return self._forms
+
     def mentioned(self, caption: str) -> list[str]:
         """The category of each mention, in the caption's order; a category mentioned twice stands there twice."""
         return [mention.category for mention in self.located(caption)]
@@ -96,13 +106,13 @@ class ObjectWords:
     def located(self, caption: str) -> list[Mention]:
         """Each mention with its place among the caption's words, which white space separates."""
         parts = [(part, place) for place, word in enumerate(caption.split()) for part in _words(word)]
-        words, found, i = [part for part, _ in parts], [], 0
+        words, mentions, i = [part for part, _ in parts], [], 0
         while i < len(words):
             length, category = self._longest_at(words, i)
             if category is not None:
-                found.append(Mention(category, parts[i][1], parts[i + length - 1][1]))
+                mentions.append(Mention(category, parts[i][1], parts[i + length - 1][1]))
             i += length
-        return found
+        return mentions
 
     def _longest_at(self, words: list[str], i: int) -> tuple[int, str | None]:
         for length in range(min(self._longest, len(words) - i), 0, -1):
@@ -114,9 +124,9 @@ class ObjectWords:
 
 def coco_objects() -> ObjectWords:
     """The 80 categories of COCO with their synonyms, in the manner of CHAIR (Rohrbach et al. 2018)."""
-    return ObjectWords(**yaml.safe_load(Path(__file__).with_name("coco_objects.yaml").read_text()))
+    return ObjectWords(**yaml.safe_load(Path(__file__).with_name("coco_objects.yaml").read_text(encoding="utf-8")))
 
 
 def _words(text: str) -> list[str]:
     """Lower-case words; hyphens and underscores part them, and a possessive 's is dropped."""
-    return re.findall(r"[^\W_]+", re.sub(r"['’]s\b", " ", text.lower()))
+    return _WORD.findall(re.sub(r"['’]s\b", " ", composed(text).lower()))

@@ -45,7 +45,7 @@ class BatchOrder(Sampler[list[Key]]):
         self.resume_at = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
+        """Takes the epoch's number from Lightning, before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class BatchOrder(Sampler[list[Key]]):
         return max(share // self.batch_size, 1) if self.drop_last else -(-share // self.batch_size)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        """The batches of this epoch; in the epoch that a run resumes in, those that it had not trained on."""
+        """Yields the batches of this epoch; in the epoch that a run resumes in, those that it had not trained on."""
         order = np.arange(self.size)
         if self.seed is not None:
             np.random.default_rng((self.seed, self.epoch)).shuffle(order)

@@ -2,7 +2,9 @@
 
 import logging
 import signal
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from copy import copy
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import pytorch_lightning as pl
 import torch
@@ -10,6 +12,7 @@ from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
 
 from whysaid.data.files.annotation_file import require_images
+from whysaid.data.files.links import require_no_links_out
 from whysaid.data.images import Photo
 from whysaid.data.sampler import BatchOrder
 from whysaid.errors import UserError
@@ -22,14 +25,14 @@ Image = TypeVar("Image", bound=Photo)
 
 
 class Source(Protocol[Image]):
-    """Where images come from."""
+    """Reads images from files."""
 
     def read(self, split: str) -> "list[Image]":
         """The images of `train`, `val` or `test`."""
 
 
 def outlive_signals(worker: int) -> None:
-    """A terminal and SLURM signal workers too, which are still needed for the batch after which their run ends."""
+    """Ignores signals: a terminal and SLURM send them to workers too, which are needed until the run's last batch."""
     for which in (signal.SIGINT, signal.SIGTERM):
         signal.signal(which, signal.SIG_IGN)
 
@@ -39,44 +42,60 @@ class Splits(pl.LightningDataModule, Generic[Image]):
 
     Args:
         source: reads the splits.
+        root: folder of the files that `source` reads.
         batch_size, eval_batch_size: images in a batch of one process.
         num_workers: processes that load images.
         limits: at most so many images of a split, for a quick look.
         max_broken: share of the images of the splits in use that may be unreadable, in [0, 1].
         seed: of the order.
-
-    Attributes:
         evaluated: the split that a test runs on.
+        follow_links: read files that lie outside of `root`, behind symbolic links in it. They are refused otherwise,
+            since whoever packed a data set would choose by links which files of this machine are read as its photos.
     """
 
     def __init__(
         self,
         source: Source[Image],
+        root: str | Path,
         batch_size: int,
         eval_batch_size: int,
         num_workers: int = 0,
         limits: dict[str, int] | None = None,
         max_broken: float = 0.01,
         seed: int = 0,
+        evaluated: str = "test",
+        follow_links: bool = False,
     ):
         super().__init__()
         self.source, self.num_workers = source, num_workers
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.limits, self.max_broken, self.seed = limits or {}, max_broken, seed
-        self.evaluated = "test"
+        self.evaluated, self.root, self.follow_links = evaluated, Path(root), follow_links
         self._splits: dict[str, list[Image]] = {}
         self._broken: set[str] = set()
         self._resume_at = (0, 0)
+
+    def evaluating(self, split: str) -> Self:
+        """Returns the same data, of which another split is evaluated."""
+        changed = copy(self)
+        changed.evaluated = split
+        return changed
 
     def images(self, split: str) -> list[Image]:
         """The images of a split, checked to be there, without those known to be unreadable."""
         if split not in self._splits:
             if split not in SPLITS:
                 raise UserError(f"there is no split {split!r}: choose one of {', '.join(SPLITS)}")
-            found = self.source.read(split)
-            require_images(found, split)
-            self._splits[split] = found[: self.limits.get(split)]
+            images = self.source.read(split)
+            require_images(images, split)
+            if not self.follow_links:
+                require_no_links_out((image.path for image in images), self.root)
+            self._splits[split] = images[: self.limits.get(split)]
         return self._splits[split]
+
+    def is_annotated(self, split: str) -> bool:
+        """Tells whether anybody has said what is right of a split's images; of a test split that may be unpublished."""
+        return True
 
     takes_features: ClassVar[bool] = False
     """Whether a model may see cached features of an encoder in place of the pixels."""
@@ -90,11 +109,11 @@ class Splits(pl.LightningDataModule, Generic[Image]):
 
     @property
     def workers(self) -> int:
-        """Processes that a loader starts."""
+        """Number of processes that a loader starts."""
         return self.num_workers
 
     def dataset(self, split: str) -> Dataset[Any]:
-        """The split; indexed by a list of keys it gives a batch, whose `broken` names files that could not be read."""
+        """Makes what gives a batch for a list of keys; the batch's `broken` names files that could not be read."""
         raise NotImplementedError
 
     def loader(self, split: str) -> DataLoader[Any]:
@@ -139,7 +158,7 @@ class Splits(pl.LightningDataModule, Generic[Image]):
         return batch
 
     def _note_broken(self, names: list[str]) -> None:
-        """Log each unreadable file once; UserError when they are more than `max_broken` of all images."""
+        """Logs each unreadable file once; UserError when they are more than `max_broken` of all images."""
         for name in sorted(set(names) - self._broken):
             log.warning("%s cannot be read; another image stands in for it", name)
         self._broken.update(names)
@@ -151,7 +170,7 @@ class Splits(pl.LightningDataModule, Generic[Image]):
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Where training goes on: the epoch, and the batches of it that were trained on."""
+        """Says where training goes on: the epoch, and the batches of it that were trained on."""
         assert self.trainer is not None
         # `completed` would be one behind: it is counted after the hook in which a checkpoint is written
         trained = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]

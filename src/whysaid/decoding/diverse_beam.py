@@ -1,12 +1,12 @@
 """Diverse beam search: Vijayakumar et al. 2016, with Hamming diversity."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from whysaid.decoding.decoder import Decoded, Filter, Stepper
+from whysaid.decoding.decoder import Contrast, Decoded, Filter, Stepper, Support
 from whysaid.decoding.length_penalty import LengthPenalty, unpenalised
 from whysaid.decoding.search import Search
 
@@ -26,6 +26,8 @@ class DiverseBeam:
         length_penalty: `Wu`, `Average`, or None.
         max_length: tokens at most, `<end>` included.
         filters: what words are forbidden.
+        contrast: what `describe` sets the captioner against, or None.
+        support: what `describe` ranks the captions by, or None.
     """
 
     groups: int = 3
@@ -34,12 +36,23 @@ class DiverseBeam:
     length_penalty: LengthPenalty | None = None
     max_length: int = 20
     filters: Sequence[Filter] = ()
+    contrast: Contrast | None = None
+    support: Support | None = None
 
     def __post_init__(self) -> None:
         penalty = self.length_penalty or unpenalised
         self._search = Search(
             self.width, self.groups, self.penalty, penalty, self.max_length, self.filters, captions=self.width
         )
+
+    @property
+    def returned(self) -> int:
+        """Number of captions per image."""
+        return self.groups * self.width
+
+    def candidates(self) -> "DiverseBeam":
+        """The same search, whose captions stay in its order."""
+        return replace(self, support=None)
 
     @torch.no_grad()
     def __call__(self, captioner: Stepper, features: Any) -> Decoded:

@@ -1,11 +1,11 @@
 """What a caption may not say next.
 
 A filter maps log-probabilities (N, V) and the words so far (N, t), without `<start>`, to the same tensor with the
-forbidden words set to −inf in place. `word_log_probs` sees to it that a row never loses every word.
+forbidden words set to −inf in place. `word_log_probs` sees to it that a row never loses every word. No filter is a
+dataclass: in a list of a configuration, Hydra would turn it into a configuration again.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,25 +15,23 @@ from whysaid.errors import UserError
 
 
 class NoRepeat:
-    """No word twice in a row."""
+    """Forbids a word twice in a row."""
 
     def __call__(self, log_p: Tensor, tokens: Tensor) -> Tensor:
         return log_p.scatter_(1, tokens[:, -1:], -torch.inf)
 
 
-@dataclass
 class NoRepeatedNgram:
-    """No n words in the same order twice in a caption.
+    """Forbids n words in the same order twice in a caption.
 
     Args:
         n: at least 1; 1 forbids saying any word twice, 3 is usual.
     """
 
-    n: int = 3
-
-    def __post_init__(self) -> None:
-        if self.n < 1:
-            raise UserError(f"the repeated n-gram filter has n = {self.n}: set it to at least 1")
+    def __init__(self, n: int = 3):
+        if n < 1:
+            raise UserError(f"the repeated n-gram filter has n = {n}: set it to at least 1")
+        self.n = n
 
     def __call__(self, log_p: Tensor, tokens: Tensor) -> Tensor:
         length = tokens.shape[1]
@@ -46,22 +44,22 @@ class NoRepeatedNgram:
 
 
 class NoUnknown:
-    """No `<unk>`."""
+    """Forbids `<unk>`."""
 
     def __call__(self, log_p: Tensor, tokens: Tensor) -> Tensor:
         log_p[:, UNK] = -torch.inf
         return log_p
 
 
-@dataclass
 class MinimumLength:
-    """No `<end>` before a number of words.
+    """Forbids `<end>` before a number of words.
 
     Args:
         words: that a caption has at least, `<end>` not counted.
     """
 
-    words: int
+    def __init__(self, words: int):
+        self.words = words
 
     def __call__(self, log_p: Tensor, tokens: Tensor) -> Tensor:
         if tokens.shape[1] < self.words:
@@ -70,7 +68,7 @@ class MinimumLength:
 
 
 class NoBadEnding:
-    """No `<end>` right after a function word ("a man on a").
+    """Forbids `<end>` right after a function word ("a man on a").
 
     Args:
         words: that no caption may end in; those outside the vocabulary are left out.
@@ -78,7 +76,9 @@ class NoBadEnding:
     """
 
     def __init__(self, words: Iterable[str], vocabulary: Vocabulary):
-        self.indices = torch.tensor([vocabulary.index[word] for word in words if word in vocabulary], dtype=torch.int64)
+        unended = set(words)
+        places = [place for place, text in enumerate(vocabulary.texts) if text in unended]
+        self.indices = torch.tensor(places, dtype=torch.int64)
 
     def __call__(self, log_p: Tensor, tokens: Tensor) -> Tensor:
         if tokens.shape[1] > 0:

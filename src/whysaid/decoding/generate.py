@@ -12,7 +12,7 @@ from torch import Tensor
 from whysaid.data.vocabulary import END, PAD, START
 from whysaid.decoding.decoder import Decoded, Filter, Stepper, word_log_probs
 from whysaid.decoding.shrink import keep_images, rows_of, survivors
-from whysaid.models.captioner import repeat, select
+from whysaid.models.captioner import example, repeat, select
 
 
 def generate(
@@ -34,14 +34,13 @@ def generate(
         filters: what words are forbidden.
     """
     state = repeat(captioner.start(features), number)
-    device = state[0].device
+    like = example(state)
+    device = like.device
     images = torch.arange(len(features), device=device)
     words = torch.full((len(features) * number,), START, device=device)
     ended = torch.zeros_like(words, dtype=torch.bool)
     tokens = torch.full((len(features), number, max_length), PAD, device=device)
-    log_probs = torch.zeros(
-        len(features), number, device=device, dtype=torch.promote_types(state[0].dtype, torch.float32)
-    )
+    log_probs = torch.zeros(len(features), number, device=device, dtype=torch.promote_types(like.dtype, torch.float32))
     for t in range(max_length):
         logits, _, _, state = captioner.step(words, state, features)
         log_p = word_log_probs(logits, tokens[images, :, :t].flatten(0, 1), filters)

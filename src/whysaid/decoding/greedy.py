@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from whysaid.decoding.decoder import Decoded, Filter, Stepper
+from whysaid.decoding.decoder import Contrast, Decoded, Filter, Stepper
 from whysaid.decoding.generate import generate
 from whysaid.errors import UserError
 
@@ -19,10 +19,13 @@ class Greedy:
     Args:
         max_length: tokens at most, `<end>` included.
         filters: what words are forbidden.
+        contrast: what `describe` sets the captioner against, or None.
     """
 
     max_length: int = 20
     filters: Sequence[Filter] = ()
+    contrast: Contrast | None = None
+    support: ClassVar[None] = None  # there are no candidates to rank
 
     def __post_init__(self) -> None:
         if self.max_length < 1:

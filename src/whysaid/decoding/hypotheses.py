@@ -25,11 +25,11 @@ class Hypotheses(NamedTuple):
         return Hypotheses(tokens, self.log_probs.gather(1, places), self.scores.gather(1, places))
 
     def last_words(self) -> Tensor:
-        """(b, K); `<pad>` where there is no hypothesis."""
+        """Last words (b, K); `<pad>` where there is no hypothesis."""
         return self.tokens[:, :, -1].masked_fill(self.scores == -torch.inf, PAD)
 
     def of(self, images: Tensor) -> "Hypotheses":
-        """Those of the given images (b',)."""
+        """Returns those of images (b',)."""
         return Hypotheses(self.tokens[images], self.log_probs[images], self.scores[images])
 
     def best(self, number: int) -> "Hypotheses":
@@ -44,7 +44,7 @@ def roots(images: int, like: Tensor) -> Hypotheses:
 
 
 def join(first: Hypotheses, second: Hypotheses) -> Hypotheses:
-    """Both side by side, the shorter tokens padded."""
+    """Puts both side by side, the shorter tokens padded."""
     length = max(first.tokens.shape[2], second.tokens.shape[2])
     tokens = [pad(h.tokens, (0, length - h.tokens.shape[2]), value=PAD) for h in (first, second)]
     log_probs = torch.cat([first.log_probs, second.log_probs], 1)
@@ -61,7 +61,7 @@ class Extended(NamedTuple):
 
 
 def extend(live: Hypotheses, log_p: Tensor, ranked_by: Tensor, width: int) -> Extended:
-    """Every hypothesis by every word.
+    """Extends every hypothesis by every word.
 
     `<end>` completes a hypothesis where it makes one of the image's `width` best extensions; the `width` best
     extensions by other words live on.

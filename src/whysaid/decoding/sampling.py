@@ -3,12 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from whysaid.decoding.decoder import Decoded, Filter, Stepper
+from whysaid.decoding.decoder import Contrast, Decoded, Filter, Stepper
 from whysaid.decoding.generate import generate
 from whysaid.errors import UserError
 
@@ -22,12 +22,15 @@ class Sampler(ABC):
         temperature: > 0; log-probabilities are divided by it. Below 1 sharper, above 1 flatter.
         max_length: tokens at most, `<end>` included.
         filters: what words are forbidden, before the distribution is truncated.
+        contrast: what `describe` sets the captioner against, or None.
     """
 
     samples: int = 1
     temperature: float = 1.0
     max_length: int = 20
     filters: Sequence[Filter] = ()
+    contrast: Contrast | None = None
+    support: ClassVar[None] = None  # there are no candidates to rank
 
     def __post_init__(self) -> None:
         if min(self.samples, self.max_length) < 1:
@@ -50,7 +53,7 @@ class Sampler(ABC):
 
 @dataclass
 class Multinomial(Sampler):
-    """Each word with its own probability."""
+    """Draws each word with its own probability."""
 
     def draw(self, logits: Tensor) -> Tensor:
         return logits.softmax(-1).multinomial(1).squeeze(1)
@@ -58,7 +61,7 @@ class Multinomial(Sampler):
 
 @dataclass
 class TopK(Sampler):
-    """Only among the k most probable words (Fan et al. 2018), renormalised.
+    """Draws among the k most probable words (Fan et al. 2018), renormalised.
 
     Args:
         k: words, at least 1.
@@ -78,7 +81,7 @@ class TopK(Sampler):
 
 @dataclass
 class Nucleus(Sampler):
-    """Only among the fewest words that together have at least probability p (Holtzman et al. 2020, Eq. 2–3).
+    """Draws among the fewest words that together have at least probability p (Holtzman et al. 2020, Eq. 2–3).
 
     Args:
         p: in (0, 1].

@@ -21,7 +21,7 @@ from whysaid.decoding.hypotheses import Hypotheses, extend, join, roots
 from whysaid.decoding.length_penalty import LengthPenalty
 from whysaid.decoding.shrink import keep_images, survivors
 from whysaid.errors import UserError
-from whysaid.models.captioner import repeat, select
+from whysaid.models.captioner import example, repeat, select
 
 
 @dataclass
@@ -59,11 +59,12 @@ class Search:
     def __call__(self, captioner: Stepper, features: Any) -> Decoded:
         """Features of B images → Decoded with n = G·`captions`."""
         state = repeat(captioner.start(features), self.groups)
-        live = [roots(len(features), state[0]) for _ in range(self.groups)]
+        like = example(state)
+        live = [roots(len(features), like) for _ in range(self.groups)]
         finished = [h.best(0) for h in live]
-        images = torch.arange(len(features), device=state[0].device)
+        images = torch.arange(len(features), device=like.device)
         decoded = self._empty(live[0])
-        words = torch.full((len(state[0]),), START, device=images.device)
+        words = torch.full((len(like),), START, device=images.device)
         for length in range(1, self.max_length + 1):
             logits, _, _, state = captioner.step(words, state, features)
             live, parents, ended = self._extend(live, logits)
@@ -83,7 +84,7 @@ class Search:
         return decoded.trimmed()
 
     def _extend(self, live: list[Hypotheses], logits: Tensor) -> tuple[list[Hypotheses], Tensor, list[Hypotheses]]:
-        """One word further in every group: live, the rows (b, G·K) their states come from, just ended."""
+        """Takes one word further in every group: live, the rows (b, G·K) their states come from, just ended."""
         size, old = live[0].scores.shape
         tokens = torch.cat([h.tokens for h in live], 1).flatten(0, 1)
         log_p = word_log_probs(logits, tokens, self.filters).view(size, self.groups, old, -1)
@@ -125,7 +126,7 @@ class Search:
     def _write(
         self, decoded: Decoded, images: Tensor, live: list[Hypotheses], finished: list[Hypotheses], length: int
     ) -> None:
-        """The best of each group, finished or not, into the rows of `images`."""
+        """Writes the best of each group, finished or not, into the rows of `images`."""
         pairs = zip(live, finished, strict=True)
         groups = [join(pool, self._ranked(going_on, length)).best(self.captions) for going_on, pool in pairs]
         best = reduce(join, groups)

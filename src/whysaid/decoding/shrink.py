@@ -3,6 +3,7 @@
 b images still in the batch, M rows per image.
 """
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -25,14 +26,17 @@ def rows_of(images: Tensor, per_image: int) -> Tensor:
 
 
 def keep_images(features: Any, images: Tensor) -> Any:
-    """The features of the given images (b,): a dataclass whose tensors have one row per image, nested or not."""
-    kept = {field.name: _keep(getattr(features, field.name), images) for field in fields(features)}
-    return replace(features, **kept)
+    """The features of the given images (b,)."""
+    return mapped(features, lambda part: part.index_select(0, images))
 
 
-def _keep(part: Any, images: Tensor) -> Any:
-    if isinstance(part, Tensor):
-        return part.index_select(0, images)
-    if isinstance(part, tuple):
-        return tuple(_keep(member, images) for member in part)
-    return keep_images(part, images) if is_dataclass(part) else part
+def mapped(features: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Features with every tensor changed: a dataclass whose tensors have one row per image, nested or not."""
+    if isinstance(features, Tensor):
+        return change(features)
+    if isinstance(features, tuple):
+        return tuple(mapped(member, change) for member in features)
+    if not is_dataclass(features) or isinstance(features, type):
+        return features
+    parts = {field.name: mapped(getattr(features, field.name), change) for field in fields(features)}
+    return replace(features, **parts)

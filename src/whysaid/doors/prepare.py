@@ -8,18 +8,22 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from rich.table import Table
 
-from whysaid.assemble.features import attach, feature_folder
+from whysaid.assemble.features import cached_features, feature_folder, keys_of
+from whysaid.data.annotated import read_instances
 from whysaid.data.features.bottom_up import store_regions
-from whysaid.data.features.store import remove_damaged
+from whysaid.data.features.featured import ModelInputs
+from whysaid.data.features.index import remove_damaged
 from whysaid.data.files.acquire import Files
-from whysaid.data.splits import SPLITS, Splits
+from whysaid.data.instances import Detector
+from whysaid.data.removal.known import FOUND, find_objects
+from whysaid.data.splits import Splits
 from whysaid.doors.cli import door
 from whysaid.errors import UserError
 from whysaid.models.encoders.cache import encoder_fingerprint
 from whysaid.models.encoders.encoder import Encoder
+from whysaid.run.printable import Printer
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +34,7 @@ def main(config: DictConfig) -> None:
     table = prepare(config)
     logging.shutdown()
     if table is not None:
-        Console().print(table)
+        Printer().print(table)
 
 
 def prepare(config: DictConfig) -> Table | None:
@@ -50,9 +54,24 @@ def prepare(config: DictConfig) -> Table | None:
     data: Splits[Any] = instantiate(config.data)
     data.note_splits()
     table = data.summary()
+    if config.masks:
+        prepare_masks(config, data)
     if config.features or config.regions_file:
         prepare_features(config, data)
     return table
+
+
+def prepare_masks(config: DictConfig, data: Any) -> None:
+    """Has the detector find the objects of training pictures that nobody has annotated; on a GPU where there is one."""
+    if not data.takes_features:
+        raise UserError(f"{data.name} are pictures without captions, whose objects nothing names: leave out masks=true")
+    images = data.images("train")
+    annotated = read_instances(images).covered
+    plain = [image for image in images if image.id not in annotated]
+    detector: Detector = instantiate(config.detector)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    number = find_objects(plain, detector, data.cache_dir / FOUND, device)
+    log.info("%d objects are known of the %d training pictures that are not annotated", number, len(plain))
 
 
 def prepare_features(config: DictConfig, data: Any) -> None:
@@ -70,7 +89,6 @@ def prepare_features(config: DictConfig, data: Any) -> None:
     for name in remove_damaged(folder):
         log.warning("%s was damaged: its features are made again", folder / name)
     if config.regions_file:
-        wanted = {image.id for split in SPLITS for image in data.images(split)}
-        store_regions(Path(config.regions_file), folder, mark, encoder.dim, wanted)
-    data.cache_features = True
-    attach(data, encoder.to("cuda" if torch.cuda.is_available() else "cpu"))
+        store_regions(Path(config.regions_file), folder, mark, encoder.dim, keys_of(data, encoder))
+    features, unreadable = cached_features(encoder.to("cuda" if torch.cuda.is_available() else "cpu"), data)
+    data.for_model(ModelInputs(encoder.preprocessing, features), unreadable)  # refuses where too many are unreadable

@@ -14,13 +14,13 @@ from filelock import FileLock
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 
 from whysaid.data.files.whole import write_whole
 from whysaid.figures.canvas import save
 from whysaid.figures.sweep import sweep_figure
 from whysaid.run import slurm
+from whysaid.run.printable import Printer
 from whysaid.run.sweep import RECORD, Job, in_sweep, innermost_reason, read_jobs, record, run_folder, swept
 
 
@@ -102,7 +102,7 @@ def _csv(folder: Path, jobs: Sequence[Job]) -> str:
 
 def _metrics(folder: Path) -> Mapping[str, float]:
     path = folder / "metrics.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def sweep_table(jobs: Sequence[Job]) -> Table:
@@ -121,5 +121,5 @@ def show_sweep() -> None:
     folder = SweepRecord.summed_up
     jobs: list[Job] = summarise(folder) if folder is not None and folder.is_dir() else []
     if jobs:
-        Console().print(sweep_table(jobs))
+        Printer().print(sweep_table(jobs))
         print(folder)

@@ -7,26 +7,29 @@ from matplotlib.figure import Figure
 
 from whysaid.figures.canvas import GREY, blank, box
 from whysaid.figures.curves import SMALL, add_legend, legend_width, palette
+from whysaid.figures.foot_note import foot_note, note_height
 from whysaid.figures.text import column_width
 
 BOX, LEFT, TOP, HEIGHT, GAP, FOOT = 0.2, 0.8, 0.3, 2.4, 0.5, 0.45
 """Width of a box, around panels, height of a panel, between panels; inches."""
 
 
-def boxes(panels: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> Figure:
-    """Panels below one another: whiskers reach 1.5 quartile ranges, dots are values beyond.
+def boxes(panels: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]], note: str = "") -> Figure:
+    """Draws panels below one another: whiskers reach 1.5 quartile ranges, dots are values beyond.
 
     Args:
         panels: label of the vertical axis → group along the horizontal axis → series → its values. A series has one
             colour in all panels; one without any value is left out.
+        note: of how many questions this is, to stand beneath.
     """
-    given = [one for groups in panels.values() for group in groups.values() for one in group.items()]
-    series = list(dict.fromkeys(name for name, values in given if values))
+    every = [pair for groups in panels.values() for group in groups.values() for pair in group.items()]
+    series = list(dict.fromkeys(name for name, values in every if values))
     right, step = legend_width(series), len(series) + 1.5
     widest = max(len(groups) for groups in panels.values())
     names = [name for groups in panels.values() for name in groups]
     width = max(3.0, widest * max(BOX * step, column_width(names, SMALL)))
-    figure = blank(LEFT + width + right, TOP + len(panels) * (HEIGHT + GAP) - GAP + FOOT)
+    whole = LEFT + width + right
+    figure = blank(whole, TOP + len(panels) * (HEIGHT + GAP) - GAP + FOOT + note_height(note, whole))
     colours = palette(len(series))
     handles: dict[str, Artist] = {}
     for row, (label, groups) in enumerate(panels.items()):
@@ -55,4 +58,5 @@ def boxes(panels: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> 
         axes.tick_params(axis="x", length=0, labelsize=SMALL, colors="black")
         axes.spines[["top", "right"]].set_visible(False)
     add_legend(figure, list(handles.values()), list(handles), right, figure.get_size_inches()[1] / 2)
+    foot_note(figure, note)
     return figure

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from whysaid.figures.canvas import GREY, blank, box
+from whysaid.figures.foot_note import foot_note, note_height
 from whysaid.figures.text import width_of
 from whysaid.figures.titles import title
 
@@ -36,19 +37,25 @@ class Curve:
 
 
 def curves(
-    panels: Mapping[str, tuple[ArrayLike, Sequence[Curve]]], x_label: str, y_label: str, unit: bool = True
+    panels: Mapping[str, tuple[ArrayLike, Sequence[Curve]]],
+    x_label: str,
+    y_label: str,
+    unit: bool = True,
+    note: str = "",
 ) -> Figure:
-    """Panels side by side, with one legend.
+    """Draws panels side by side, with one legend.
 
     Args:
         panels: title → x (K,) and its curves. A name has one colour in all panels.
         x_label, y_label: of every panel.
         unit: the y axis begins at 0.
+        note: what curves and bands are, and of how many images, to stand beneath.
     """
     solid = [c.name for _, group in panels.values() for c in group if not c.reference]
     colour = dict(zip(dict.fromkeys(solid), palette(len(set(solid))), strict=True))
     number, right = len(panels), legend_width([c.name for _, group in panels.values() for c in group])
-    figure = blank(LEFT + number * (PANEL_WIDTH + GAP) - GAP + right, TOP + PANEL_HEIGHT + FOOT)
+    width = LEFT + number * (PANEL_WIDTH + GAP) - GAP + right
+    figure = blank(width, TOP + PANEL_HEIGHT + FOOT + note_height(note, width))
     handles: dict[str, Artist] = {}
     for i, (heading, (x, group)) in enumerate(panels.items()):
         axes = figure.add_axes(box(figure, LEFT + i * (PANEL_WIDTH + GAP), TOP, PANEL_WIDTH, PANEL_HEIGHT))
@@ -58,6 +65,7 @@ def curves(
         if np.issubdtype(np.asarray(x).dtype, np.integer):
             axes.set_xticks(np.asarray(x))
     add_legend(figure, list(handles.values()), list(handles), right, TOP + PANEL_HEIGHT / 2)
+    foot_note(figure, note)
     return figure
 
 
@@ -67,7 +75,7 @@ def legend_width(names: Sequence[str]) -> float:
 
 
 def add_legend(figure: Figure, handles: Sequence[Artist], names: Sequence[str], width: float, middle: float) -> None:
-    """A legend in the last `width` inches at the right, `middle` inches from the top."""
+    """Adds a legend in the last `width` inches at the right, `middle` inches from the top."""
     whole_width, whole_height = figure.get_size_inches()
     place = 1 - (width - 0.1) / whole_width, 1 - middle / whole_height
     figure.legend(
@@ -76,8 +84,13 @@ def add_legend(figure: Figure, handles: Sequence[Artist], names: Sequence[str], 
 
 
 def palette(number: int) -> list[Colour]:
-    """As many colours that can be told apart."""
+    """As many colours that can be told apart; the first eight by the colour-blind too (Okabe & Ito 2008)."""
+    if number <= len(_SAFE):
+        return [*_SAFE[:number]]
     return [colormaps["tab20" if number > 10 else "tab10"](i % 20) for i in range(number)]
+
+
+_SAFE = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8c6d1f", "#222222")
 
 
 def _draw(axes: Axes, x: NDArray[np.floating], curve: Curve, colour: Colour) -> Artist:

@@ -7,6 +7,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from whysaid.figures.canvas import GREY, blank, box
+from whysaid.figures.foot_note import foot_note, note_height
 from whysaid.figures.text import fit, put, width_of
 from whysaid.figures.titles import title
 
@@ -29,25 +30,28 @@ class Difference:
     starred: bool = False
 
 
-def differences(panels: Mapping[str, Mapping[str, Mapping[str, Difference]]], columns: Sequence[str]) -> Figure:
-    """Red where the first group's mean is higher, blue where the second's is; the colour is t, the number the
-    difference in the measure's own unit.
+def differences(
+    panels: Mapping[str, Mapping[str, Mapping[str, Difference]]], columns: Sequence[str], note: str = ""
+) -> Figure:
+    """Draws differences, red where the first group's mean is higher, blue where the second's is; the colour is t, the
+    number the difference in the measure's own unit.
 
     Args:
         panels: title → name of a row → name of a column → Difference.
         columns: the order of the columns.
+        note: what numbers and colours are, to stand beneath.
     """
     names = [title(name) for rows in panels.values() for name in rows]
     left = 0.3 + max(width_of(name, SMALL) for name in names)
     heights = [len(rows) * CELL_HEIGHT for rows in panels.values()]
-    figure = blank(
-        left + len(columns) * CELL_WIDTH + 0.2, sum(heights) + len(panels) * TOP + (len(panels) - 1) * BETWEEN + FOOT
-    )
+    width, below = left + len(columns) * CELL_WIDTH + 0.2, sum(heights) + len(panels) * (TOP + BETWEEN) - BETWEEN + FOOT
+    figure = blank(width, below + note_height(note, width))
     top = TOP
     for i, ((heading, rows), height) in enumerate(zip(panels.items(), heights, strict=True)):
         put(figure, heading, left, top - 0.27, SMALL + 3, weight="bold")
         _panel(figure, rows, columns, (left, top, height), last=i == len(panels) - 1)
         top += height + TOP + BETWEEN
+    foot_note(figure, note)
     return figure
 
 
@@ -63,12 +67,13 @@ def _panel(
     colour = colormaps["RdBu_r"]
     for y, row in enumerate(rows.values()):
         for x, name in enumerate(columns):
-            found = row.get(name, Difference(None, None))
-            face = "#f2f2f2" if found.t is None else colour(0.5 + 0.42 * max(-1.0, min(1.0, found.t / STRONGEST)))
+            difference = row.get(name, Difference(None, None))
+            strength = None if difference.t is None else max(-1.0, min(1.0, difference.t / STRONGEST))
+            face = "#f2f2f2" if strength is None else colour(0.5 + 0.42 * strength)
             axes.fill([x, x + 1, x + 1, x], [y, y, y + 1, y + 1], color=face, linewidth=0)
-            if found.value is not None:
-                text = _number(found.value) + ("*" if found.starred else "")
-                weight = "bold" if found.starred else "normal"
+            if difference.value is not None:
+                text = _number(difference.value) + ("*" if difference.starred else "")
+                weight = "bold" if difference.starred else "normal"
                 size = fit(text, SMALL, CELL_WIDTH - 0.06, weight)
                 axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=size, weight=weight)
     axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
@@ -79,7 +84,7 @@ def _panel(
 
 
 def _number(value: float) -> str:
-    """Signed, with two or three digits that say something."""
+    """The number as text, signed, with two or three digits that say something."""
     size = abs(value)
     if size >= 10:
         return f"{value:+.0f}"

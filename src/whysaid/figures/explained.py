@@ -3,7 +3,7 @@
 T explained words, S words read, h × w cells of a map.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +29,11 @@ class ExplainedPhoto:
     after reading the first so many of `read`. maps: method → (T, h, w). signed: the methods whose maps may speak
     against a word.
     words: method → (T, S), of those that say something of words. sentinel: β of each word, or None. remark: what else
-    the reader should know, or nothing. parted: the objects and the photo without each, or None where nobody asked.
+    the reader should know, or nothing. objects: its objects and the photo without each, or None where nobody asked.
+    uniform: method → the value of its maps that is neutral, of maps of attention. shares: method → (T, 2) or (T, 1),
+    the share of each word in all that the method finds, as `share_bar` takes it.
+    support: of each word, the probability that the object which it names is there, None for a word that names none; or
+    None where nobody knows.
     """
 
     image: Array
@@ -41,13 +45,16 @@ class ExplainedPhoto:
     words: Mapping[str, Array] = field(default_factory=dict)
     sentinel: Sequence[float] | None = None
     remark: str = ""
-    parted: PhotoObjects | None = None
+    objects: PhotoObjects | None = None
+    support: Sequence[float | None] | None = None
+    uniform: Mapping[str, float] = field(default_factory=dict)
+    shares: Mapping[str, Array] = field(default_factory=dict)
 
 
 def draw(explained: ExplainedPhoto, same_range: bool = False) -> dict[str, Figure]:
-    """Name → figure: a strip for each method, `words` where some method says anything of words, and `methods`, the
-    comparison, where there are several beside attention; where objects were taken out, `importance` and
-    `importance_attention`."""
+    """Draws the figures of a photo, by name: a strip for each method, `words` where some method says anything of words,
+    and `methods`, the comparison, where there are several beside attention; where objects were taken out, `importance`
+    and `importance_attention`."""
     figures = {}
     for name, maps in explained.maps.items():
         figures[name] = word_strip(
@@ -58,29 +65,46 @@ def draw(explained: ExplainedPhoto, same_range: bool = False) -> dict[str, Figur
             explained.sentinel if name == "attention" else None,
             title(name),
             same_range,
+            title=f"{title(name)}: {_LOOKED if name in explained.uniform else _RESTS}",
+            caption=explained.said,
+            uniform=explained.uniform.get(name),
+            shares=explained.shares.get(name),
         )
     if explained.words:
-        words = _together(explained.words)
-        figures["words"] = word_matrix(explained.read, explained.said, explained.context_lengths, words, same_range)
+        words, signed = _together(explained.words, explained.signed)
+        figures["words"] = word_matrix(
+            explained.read, explained.said, explained.context_lengths, words, same_range, signed
+        )
     if len(explained.maps.keys() - {"attention"}) > 1:
-        signed = {name: name in explained.signed for name in explained.maps}
-        figures["methods"] = comparison(explained.image, explained.said, explained.maps, signed, same_range)
-    if explained.parted is not None and explained.parted.removed:
-        figures["importance"] = importance_sheet([explained.parted])
-        if explained.parted.attention is not None:
-            figures["importance_attention"] = attention_shift([explained.parted])
+        figures["methods"] = comparison(
+            explained.image,
+            explained.said,
+            explained.maps,
+            {name: name in explained.signed for name in explained.maps},
+            same_range,
+            explained.uniform,
+            explained.shares,
+        )
+    if explained.objects is not None and explained.objects.removed:
+        figures["importance"] = importance_sheet([explained.objects])
+        if explained.objects.attention is not None:
+            figures["importance_attention"] = attention_shift([explained.objects])
     return figures
 
 
-def _together(words: Mapping[str, Array]) -> dict[str, Array]:
-    """The same under the names for people; methods that find the same, as those do that differ in the encoder alone,
-    share an entry."""
-    groups: list[tuple[list[str], Array]] = []
+_LOOKED, _RESTS = "where the model looked for each word", "what each word rests on"
+
+
+def _together(words: Mapping[str, Array], signed: Collection[str]) -> tuple[dict[str, Array], set[str]]:
+    """Joins, under the names for people, methods that find the same words, as those do that differ in the encoder
+    alone; returns what they find, and the joint names of those whose sign means something."""
+    groups: list[tuple[list[str], bool, Array]] = []
     for name, values in words.items():
-        for names, known in groups:
-            if np.array_equal(known, values):
+        for names, sign, known in groups:
+            if sign == (name in signed) and np.allclose(known, values, rtol=1e-4, atol=1e-6 * np.abs(known).max()):
                 names.append(title(name))
                 break
         else:
-            groups.append(([title(name)], values))
-    return {", ".join(names): values for names, values in groups}
+            groups.append(([title(name)], name in signed, values))
+    joint = {", ".join(names): values for names, _, values in groups}
+    return joint, {", ".join(names) for names, sign, _ in groups if sign}

@@ -11,7 +11,8 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
-from whysaid.figures.canvas import GREY, add_picture
+from whysaid.figures.canvas import GREY, add_picture, picture_size
+from whysaid.figures.marks import NEW
 from whysaid.figures.object_rows import GAP, MARGIN, NAME, PANEL, SAID, ObjectRow, letter_of, sheet
 from whysaid.figures.overlay import overlay
 from whysaid.figures.photo_objects import PhotoObject, PhotoObjects, importance_of
@@ -19,14 +20,17 @@ from whysaid.figures.text import POINTS, fit, line_height, put, put_lines, wrap
 
 Array = NDArray[np.floating]
 
-QUANTITY = "importance: 1 − cos of the captions"
+QUANTITY = "colour of an object: its importance, 1 − cos of the captions"
+
+LINES = 8
+"""Of a caption, at most."""
 
 
 def importance_sheet(photos: Sequence[PhotoObjects]) -> Figure:
-    """A row for each photo (or more, where it has many objects): shaded, then without A, without B …; words that the
-    photo's own caption lacks are red. One colour range for all; at least one photo."""
+    """Draws a row for each photo (or more, where it has many objects): shaded, then without A, without B …; words that
+    the photo's own caption lacks are marked as new. One colour range for all; at least one photo."""
     limit = max((importance_of(part) for photo in photos for part in photo.removed), default=0.0) or 1.0
-    return sheet(_Row, photos, limit, QUANTITY)
+    return sheet(_Row, photos, limit, QUANTITY, meanings=[NEW])
 
 
 def shaded(image: Array, parts: Sequence[PhotoObject], limit: float) -> Array:
@@ -62,10 +66,12 @@ class _Row(ObjectRow):
     def _draw_photo(self, figure: Figure, top: float, limit: float) -> None:
         removed = self.photo.removed
         axes = add_picture(figure, shaded(self.photo.image, removed, limit), MARGIN, top, PANEL)
-        edge = NAME / POINTS / PANEL * self.photo.image.shape[1] / 2  # half a letter, so that it stays inside
+        rows, columns = self.photo.image.shape[:2]
+        half = NAME / POINTS / picture_size(self.photo.image, PANEL)[0] * columns / 2  # a letter: so it stays inside
+        edge = np.minimum(half, (np.array((rows, columns)) - 1) / 2)
         for number, part in enumerate(removed):
             y, x = (float(np.median(places)) for places in np.nonzero(part.mask))
-            y, x = np.clip((y, x), edge, np.array(part.mask.shape) - 1 - edge)
+            y, x = np.clip((y, x), edge, np.array((rows, columns)) - 1 - edge)
             letter = axes.text(x, y, letter_of(number), fontsize=NAME, weight="bold", ha="center", va="center")
             letter.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
         skipped = len(self.photo.parts) - len(removed)
@@ -77,9 +83,9 @@ class _Row(ObjectRow):
     ) -> None:
         top += self.tall + 0.04
         put(figure, head, left, top, fit(head, NAME, PANEL), GREY)
-        wrong = [i for i, one in enumerate(new) if one]
-        put_lines(figure, _lines(words), left, top + line_height(NAME), SAID, wrong=wrong)
+        marks = {i: NEW.mark for i, added in enumerate(new) if added}
+        put_lines(figure, _lines(words), left, top + line_height(NAME), SAID, marks=marks)
 
 
 def _lines(words: Sequence[str]) -> list[list[str]]:
-    return wrap(list(words), SAID, 0.9 * PANEL)  # bold words are wider
+    return wrap(list(words), SAID, 0.9 * PANEL, LINES)  # bold words are wider

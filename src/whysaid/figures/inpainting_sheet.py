@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from whysaid.figures.canvas import GREY, add_picture, blank
+from whysaid.figures.canvas import GREY, add_picture, blank, picture_size
 from whysaid.figures.text import line_height, put
 
 HEADINGS = ("input", "hole", "coarse", "completed", "truth")
@@ -35,8 +35,8 @@ class Sample(NamedTuple):
 
 
 def inpainting_sheet(samples: Sequence[Sample]) -> Figure:
-    """Five pictures to a row under their headings; at least one sample, all of one size."""
-    tall = CELL * samples[0].truth.shape[0] / samples[0].truth.shape[1]
+    """Draws five pictures to a row under their headings; at least one sample, all of one size."""
+    _, tall = picture_size(samples[0].truth, CELL)
     top = MARGIN + line_height(HEADING) + 0.04
     width = 2 * MARGIN + len(HEADINGS) * (CELL + GAP) - GAP
     figure = blank(width, top + len(samples) * (tall + GAP) - GAP + MARGIN)
@@ -54,5 +54,5 @@ def _left(column: int) -> float:
 
 def _pictures(sample: Sample) -> list[NDArray[np.floating]]:
     hole = sample.hole[..., None]
-    given = sample.truth * (1 - hole) + HOLE * hole
-    return [given, np.broadcast_to(hole, given.shape), sample.coarse, sample.completed, sample.truth]
+    holed = sample.truth * (1 - hole) + HOLE * hole
+    return [holed, np.broadcast_to(hole, holed.shape), sample.coarse, sample.completed, sample.truth]

@@ -7,8 +7,9 @@ from string import ascii_uppercase
 
 from matplotlib.figure import Figure
 
-from whysaid.figures.canvas import blank
+from whysaid.figures.canvas import blank, picture_size
 from whysaid.figures.colour_bar import FOOT, colour_bar
+from whysaid.figures.marks import Meaning, legend_height, marks_legend
 from whysaid.figures.photo_objects import PhotoObject, PhotoObjects
 
 PANELS = 6
@@ -32,34 +33,43 @@ class ObjectRow(ABC):
     @property
     def tall(self) -> float:
         """Height of a panel, inches."""
-        return PANEL * self.photo.image.shape[0] / self.photo.image.shape[1]
+        return picture_size(self.photo.image, PANEL)[1]
 
     @property
     @abstractmethod
     def height(self) -> float:
-        """Of the row and the gap below it, inches."""
+        """Height of the row and the gap below it, inches."""
 
     @abstractmethod
     def draw(self, figure: Figure, top: float, limit: float) -> None:
-        """Draws it so many inches below the figure's top, colours reaching to `limit`."""
+        """Draws the row so many inches below the figure's top, colours reaching to `limit`."""
 
 
-def sheet(kind: type[ObjectRow], photos: Sequence[PhotoObjects], limit: float, quantity: str) -> Figure:
-    """The rows of all photos, with a bar of the colours of `quantity`."""
+def sheet(
+    kind: type[ObjectRow],
+    photos: Sequence[PhotoObjects],
+    limit: float,
+    quantity: str,
+    neutral: float = 0.0,
+    meanings: Sequence[Meaning] = (),
+) -> Figure:
+    """Draws the rows of all photos, with a bar of the colours of `quantity` and what marked words mean."""
     rows = [kind(photo, photo.removed[i : i + PANELS - 1], i) for photo in photos for i in _starts(photo)]
     columns = max(3, *(len(row.parts) + 1 for row in rows))  # the legend needs as much
     heights = [row.height for row in rows]
-    figure = blank(2 * MARGIN + columns * (PANEL + GAP) - GAP, MARGIN + sum(heights) + FOOT)
+    width, below = 2 * MARGIN + columns * (PANEL + GAP) - GAP, MARGIN + sum(heights)
+    figure = blank(width, below + legend_height(meanings) + FOOT)
     top = MARGIN
     for row, height in zip(rows, heights, strict=True):
         row.draw(figure, top, limit)
         top += height
-    colour_bar(figure, MARGIN, PANEL, False, limit, quantity)
+    marks_legend(figure, meanings, MARGIN, below, width - 2 * MARGIN)
+    colour_bar(figure, MARGIN, PANEL, False, limit, quantity, neutral=neutral)
     return figure
 
 
 def letter_of(number: int) -> str:
-    """By which an object is known in all figures of its photo: A, B … Z, 27 …"""
+    """The letter by which an object is known in all figures of its photo: A, B … Z, 27 …"""
     return ascii_uppercase[number] if number < len(ascii_uppercase) else str(number + 1)
 
 

@@ -54,5 +54,5 @@ class PhotoObjects:
 
 
 def importance_of(part: PhotoObject) -> float:
-    """0 of an object that was left in."""
+    """Importance of an object, 0 of one that was left in."""
     return part.importance or 0.0

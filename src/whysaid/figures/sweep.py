@@ -17,8 +17,8 @@ MOST = 6
 
 
 def sweep_figure(columns: Mapping[str, Sequence[str]], values: Sequence[float], metric: str) -> Figure:
-    """A panel for each key, a dot for each job; numbers on a line (logarithmic where they span decades), words beside
-    each other.
+    """Draws a panel for each key, a dot for each job; numbers on a line (logarithmic where they span decades), words
+    beside each other.
 
     Args:
         columns: key → its value in each job. Without any, the jobs stand in their own order.
@@ -28,9 +28,9 @@ def sweep_figure(columns: Mapping[str, Sequence[str]], values: Sequence[float], 
     panels = dict(list(columns.items())[:MOST]) or {"job": [str(i) for i in range(len(values))]}
     width = LEFT + len(panels) * (PANEL + GAP)
     figure = blank(width, TOP + HEIGHT + FOOT)
-    for i, (key, given) in enumerate(panels.items()):
+    for i, (key, texts) in enumerate(panels.items()):
         axes = figure.add_axes(box(figure, LEFT + i * (PANEL + GAP), TOP, PANEL, HEIGHT))
-        _place(axes, given, values)
+        _place(axes, texts, values)
         axes.set_xlabel(key, fontsize=SMALL + 1, parse_math=False)
         axes.tick_params(labelsize=SMALL, colors=GREY)
         axes.spines[["top", "right"]].set_visible(False)
@@ -42,12 +42,12 @@ def sweep_figure(columns: Mapping[str, Sequence[str]], values: Sequence[float], 
     return figure
 
 
-def _place(axes: Axes, given: Sequence[str], values: Sequence[float]) -> None:
+def _place(axes: Axes, texts: Sequence[str], values: Sequence[float]) -> None:
     try:
-        at = np.array([float(text) for text in given])
+        at = np.array([float(text) for text in texts])
     except ValueError:
-        words = sorted(set(given))
-        axes.plot([words.index(text) for text in given], values, "o", markersize=5, alpha=0.8)
+        words = sorted(set(texts))
+        axes.plot([words.index(text) for text in texts], values, "o", markersize=5, alpha=0.8)
         axes.set_xticks(range(len(words)), [word[:24] for word in words], rotation=20, ha="right", parse_math=False)
         axes.margins(x=0.15)
         return

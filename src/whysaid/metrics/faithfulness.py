@@ -29,7 +29,7 @@ def ranked_patches(heat: Tensor, patch: int, generator: torch.Generator) -> Tens
 
 
 def require_patches(height: int, width: int, patch: int) -> None:
-    """UserError where patches do not fill an image."""
+    """Raises UserError where patches do not fill an image."""
     if patch < 1 or height % patch or width % patch:
         raise UserError(f"patches of {patch} pixels do not fill {height} × {width} images: choose a divisor")
 
@@ -68,11 +68,11 @@ def rank_correlation(a: Tensor, b: Tensor) -> Array:
 def structural_similarity(a: Tensor, b: Tensor) -> Array:
     """SSIM of maps (M, H, W), each first divided by its largest |value|: (M,) at most 1."""
     scaled = [t / t.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(t.dtype).tiny) for t in (a, b)]
-    found = structural_similarity_index_measure(
+    similarity = structural_similarity_index_measure(
         scaled[0][:, None], scaled[1][:, None], data_range=2.0, reduction="none"
     )
-    assert isinstance(found, Tensor)
-    return found.reshape(-1).numpy()
+    assert isinstance(similarity, Tensor)
+    return similarity.reshape(-1).numpy()
 
 
 def sensitivity(heat: Tensor, disturbed: Tensor) -> Array:

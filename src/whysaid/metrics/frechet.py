@@ -24,7 +24,7 @@ class PooledFeatures(nn.Module):
 
     @property
     def name(self) -> str:
-        """Of the network, to stand beside the distance."""
+        """Name of the network, to stand beside the distance."""
         return f"{type(self.encoder).__name__}, {self.encoder.dim} features"
 
     @torch.no_grad()

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from whysaid.data.instances import Instances, read_annotations
+from whysaid.data.annotated import read_annotations
+from whysaid.data.instances import Instances
 from whysaid.data.object_words import ObjectWords
 from whysaid.errors import UserError
 from whysaid.metrics.score import Hypotheses, References, Score
@@ -22,7 +23,7 @@ Truth = Literal["references", "instances", "either"]
 
 
 class WordScore(NamedTuple):
-    """How often captions are right about one object: images that it is predicted of, rightly so, and present in."""
+    """Captions that are right about one object: images that it is predicted of, rightly so, and present in."""
 
     predicted: int
     true: int
@@ -57,7 +58,7 @@ def caption_records(
     for image_id, caption in predictions.items():
         if truth == "instances" and image_id not in annotated.covered:
             continue
-        present = {found.category for found in annotated.objects.get(image_id, ())}
+        present = {instance.category for instance in annotated.objects.get(image_id, ())}
         objects = object_words.mentioned(caption)
         if truth == "instances":
             objects = [name for name in objects if name in annotated.covered[image_id]]
@@ -78,16 +79,16 @@ def caption_records(
 
 
 def word_scores(records: Sequence[Record]) -> dict[str, WordScore]:
-    """Of each object that is predicted or present, each once a caption; the most often hallucinated first."""
+    """Scores of each object that is predicted or present, each once a caption; the most often hallucinated first."""
     predicted = Counter(name for record in records for name in set(record["objects"]))
     true = Counter(name for record in records for name in set(record["supported"]))
     present = Counter(name for record in records for name in record["present"])
-    found = {name: WordScore(predicted[name], true[name], present[name]) for name in sorted(predicted | present)}
-    return dict(sorted(found.items(), key=lambda item: item[1].true - item[1].predicted))
+    by_word = {name: WordScore(predicted[name], true[name], present[name]) for name in sorted(predicted | present)}
+    return dict(sorted(by_word.items(), key=lambda item: item[1].true - item[1].predicted))
 
 
 def hallucination_scores(records: Sequence[Record], min_count: int = 1) -> dict[str, Score]:
-    """What `Hallucination` reports, from at least one record."""
+    """Scores that `Hallucination` reports, from at least one record."""
     words = word_scores(records).values()
     precisions = [word.true / word.predicted for word in words if word.predicted >= max(min_count, 1)]
     predicted, true, present = (sum(counts) for counts in zip(*words, strict=True)) if words else (0, 0, 0)
@@ -122,7 +123,7 @@ class Hallucination:
         object_words: which words are objects.
         min_count: captions.
         truth: what says that an object is there.
-        annotations: folder of `instances_*.json`, read on the first call where the truth asks for them.
+        annotations: folder of `instances_*.json`, or one such file, read where the truth first asks for them.
     """
 
     names = (
@@ -159,7 +160,7 @@ class Hallucination:
         return hallucination_scores(records, self.min_count)
 
     def records(self, predictions: Mapping[int, str], references: Mapping[int, Sequence[str]]) -> list[Record]:
-        """`caption_records` by this truth."""
+        """Makes `caption_records` by this truth."""
         if self.truth != "references" and self._instances is None:
             self._instances = Instances() if self.annotations is None else read_annotations(self.annotations)
         return caption_records(predictions, references, self.object_words, self._instances, self.truth)

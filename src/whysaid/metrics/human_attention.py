@@ -100,12 +100,12 @@ def similarities(first: Prepared, second: Prepared) -> dict[str, Array]:
     second's), `recall` and `f1`, in [0, 1], 0 where nothing is inside. Dice and F1 are one formula; and as both topk
     masks have one size, their precision, recall, F1 and Dice are equal by definition.
     """
-    found: dict[str, Array] = {"spearman": first.ranks @ second.ranks.T, "intersect": first.shares @ second.shares.T}
+    measured: dict[str, Array] = {"spearman": first.ranks @ second.ranks.T, "intersect": first.shares @ second.shares.T}
     for kind in MASKS:
         a, b = getattr(first, kind), getattr(second, kind)
         both: Array = (a.inside @ b.inside.T).astype(float)
         of_a, of_b = np.broadcast_arrays(a.size[:, None], b.size[None])
-        found |= {
+        measured |= {
             f"{kind}_disc_intersect": both,
             f"{kind}_iou": _ratio(both, of_a + of_b - both),
             f"{kind}_dice": _ratio(2 * both, of_a + of_b),
@@ -113,7 +113,7 @@ def similarities(first: Prepared, second: Prepared) -> dict[str, Array]:
             f"{kind}_recall": _ratio(both, of_b),
             f"{kind}_f1": _ratio(2 * both, of_a + of_b),
         }
-    return {name: values.astype(float) for name, values in found.items()}
+    return {name: values.astype(float) for name, values in measured.items()}
 
 
 OVERLAPS = ("disc_intersect", "iou", "dice", "precision", "recall", "f1")
@@ -122,7 +122,7 @@ MEASURES = ("spearman", "intersect", *(f"{kind}_{name}" for kind in MASKS for na
 
 
 def centre_prior(side: int, width: float = 0.25) -> Array:
-    """(S, S): a Gaussian around the centre, its deviation `width` sides: where photographers put things."""
+    """A map (S, S): a Gaussian around the centre, its deviation `width` sides: where photographers put things."""
     at = (np.arange(side) + 0.5) / side - 0.5
     line = np.exp(-(at**2) / (2 * width**2))
     return np.outer(line, line)

@@ -8,7 +8,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
@@ -48,22 +47,6 @@ def hole_error(completed: Tensor, truth: Tensor, masks: Tensor) -> Tensor:
     return difference / (completed.shape[1] * masks.sum((1, 2, 3))).clamp(min=1)
 
 
-def fill_with_mean(images: Tensor, masks: Tensor) -> Tensor:
-    """The first baseline: each hole in the mean colour of all that is known of its picture."""
-    known = 1 - masks
-    colours = (images * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
-    return images * known + colours * masks
-
-
-def fill_biharmonic(images: Tensor, masks: Tensor) -> Tensor:
-    """The second baseline: scikit-image's biharmonic equation, the smoothest surface through the rim of the hole."""
-    filled = [
-        inpaint_biharmonic(image.permute(1, 2, 0).double().numpy(), mask[0].bool().numpy(), channel_axis=-1)
-        for image, mask in zip(images.cpu(), masks.cpu(), strict=True)
-    ]
-    return torch.from_numpy(np.stack(filled)).permute(0, 3, 1, 2).to(images).clamp(0, 1)
-
-
 def binned(share: float) -> str:
     """The bin of a hole that takes this share of its picture, such as `10-20%`; the upper bound belongs to it."""
     low, high = next((low, high) for low, high in pairwise(BINS) if share <= high)
@@ -84,7 +67,7 @@ def means(records: Iterable[Record]) -> dict[str, float]:
     for record in records:
         for name, value in record.items():
             values.setdefault(name, []).append(value)
-    return {name: float(np.mean(found)) for name, found in values.items() if name != "hole"}
+    return {name: float(np.mean(measured)) for name, measured in values.items() if name != "hole"}
 
 
 def by_size(records: Sequence[Record]) -> dict[str, float]:

@@ -2,9 +2,11 @@
 
 import subprocess
 from contextlib import suppress
+from tempfile import TemporaryFile
 from threading import Timer
+from typing import IO
 
-from whysaid.metrics.java import PYCOCOEVALCAP, find_java
+from whysaid.metrics.java import ENGLISH, PYCOCOEVALCAP, cause, find_java
 from whysaid.metrics.score import Hypotheses, References, Score, Unavailable
 
 _JAR = PYCOCOEVALCAP / "meteor" / "meteor-1.5.jar"
@@ -25,33 +27,47 @@ class METEOR:
         self.timeout = timeout
 
     def __call__(self, hypotheses: Hypotheses, references: References) -> dict[str, Score]:
-        process = self._start()
-        watchdog = Timer(self.timeout, process.kill)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            return {"METEOR": _converse(process, hypotheses, references)}
-        except (OSError, ValueError) as error:
-            reason = f"METEOR's Java process ended early or gave no number ({error})"
-            raise Unavailable(reason, "see that 2 GB of memory are free for it") from error
-        finally:
-            watchdog.cancel()
-            process.kill()
-            with suppress(OSError):
-                process.communicate()
+        with TemporaryFile() as complaints:
+            process = self._start(complaints)
+            watchdog = Timer(self.timeout, process.kill)
+            watchdog.daemon = True
+            watchdog.start()
+            try:
+                return {"METEOR": _converse(process, hypotheses, references)}
+            except (OSError, ValueError) as error:
+                reason = _cause(complaints) or str(error)
+                outgrown = (
+                    (isinstance(error, OSError) and reason == str(error)) or "memory" in reason or "heap" in reason
+                )
+                remedy = "see that 2 GB of memory are free for it" if outgrown else _OTHERWISE
+                raise Unavailable(f"METEOR's Java process ended early or gave no number ({reason})", remedy) from error
+            finally:
+                watchdog.cancel()
+                process.kill()
+                with suppress(OSError):
+                    process.communicate()
 
-    def _start(self) -> subprocess.Popen[str]:
-        command = [find_java(), "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", str(_JAR)]
+    def _start(self, complaints: IO[bytes]) -> subprocess.Popen[str]:
+        command = [find_java(), *ENGLISH, "-Xmx2G", "-jar", str(_JAR)]
         command += ["-", "-", "-stdio", "-l", "en", "-norm"]
         # Nobody reads its stderr while captions are scored: a pipe there would fill up and block both sides.
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=complaints,
             encoding="utf-8",
             errors="replace",
         )
+
+
+_OTHERWISE = "see that `java -version` is 8 or later and that _JAVA_OPTIONS changes nothing"
+
+
+def _cause(complaints: IO[bytes]) -> str:
+    """Returns what the program has said of its end on stderr."""
+    complaints.seek(0)
+    return cause(complaints.read().decode(errors="replace"))
 
 
 def _converse(process: subprocess.Popen[str], hypotheses: Hypotheses, references: References) -> Score:

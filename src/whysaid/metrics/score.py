@@ -15,19 +15,23 @@ References = Mapping[int, Sequence[str]]
 
 
 class Score(NamedTuple):
-    """A corpus score and, where the metric has them, scores per image id."""
+    """A corpus score and, where the metric has them, scores per image id. note: what has to be known to read it."""
 
     corpus: float
     per_image: dict[int, float] | None = None
+    note: str = ""
 
 
 class Metric(Protocol):
-    """Anything that scores captions. `names` are those of the scores that a call returns."""
+    """Anything that scores captions."""
 
-    names: Sequence[str]
+    @property
+    def names(self) -> Sequence[str]:
+        """Those of the scores that a call returns; a plain attribute serves."""
+        ...
 
     def __call__(self, hypotheses: Hypotheses, references: References) -> dict[str, Score]:
-        """Score every hypothesis against the references of the same id; raises Unavailable without its tool."""
+        """Scores every hypothesis against the references of the same id; raises Unavailable without its tool."""
         ...
 
 
@@ -53,5 +57,5 @@ class Unavailable(Exception):
 
 @cache
 def warn_once(message: str) -> None:
-    """Log a warning the first time this process meets it."""
+    """Logs a warning the first time this process meets it."""
     log.warning(message)

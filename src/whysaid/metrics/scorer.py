@@ -7,7 +7,7 @@ from pathlib import Path
 
 from whysaid.errors import UserError
 from whysaid.metrics.score import Metric, Score, Unavailable, warn_once
-from whysaid.metrics.tokenizer import tokenize_both
+from whysaid.metrics.tokenizer import Tokenizer, require_tokenizer, tokenize_both
 
 log = logging.getLogger(__name__)
 
@@ -17,12 +17,13 @@ class Scores:
     """What a set of captions scored.
 
     corpus: metric name → value. per_image: metric name → image id → value, for metrics that have one.
-    unavailable: metric name → why it is missing and what to do.
+    unavailable: metric name → why it is missing and what to do. notes: metric name → what has to be known to read it.
     """
 
     corpus: dict[str, float] = field(default_factory=dict)
     per_image: dict[str, dict[int, float]] = field(default_factory=dict)
     unavailable: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 class CaptionScorer:
@@ -31,21 +32,25 @@ class CaptionScorer:
     Args:
         metrics: what to compute.
         cache_dir: where tokenised references are kept between validations; None keeps nothing.
+        tokenizer: `ptb`, as the COCO evaluation has it, for English; `words`, the vocabulary's, for any language.
     """
 
-    def __init__(self, metrics: Sequence[Metric], cache_dir: Path | str | None = None):
-        self.metrics = list(metrics)
+    def __init__(self, metrics: Sequence[Metric], cache_dir: Path | str | None = None, tokenizer: Tokenizer = "ptb"):
+        require_tokenizer(tokenizer)
+        self.metrics, self.tokenizer = list(metrics), tokenizer
         self.cache_dir = None if cache_dir is None else Path(cache_dir)
 
     def score(self, predictions: Mapping[int, str], references: Mapping[int, Sequence[str]]) -> Scores:
-        """Score captions as written: predictions by image id, against the references of the same ids.
+        """Scores captions as written: predictions by image id, against the references of the same ids.
 
         A metric whose tool is missing or fails is left out, with one warning; UserError where a prediction has no
         reference. References of other images are ignored.
         """
         _check(predictions, references)
         wanted = {i: references[i] for i in sorted(predictions)}
-        hypotheses, tokenized = tokenize_both({i: predictions[i] for i in wanted}, wanted, self.cache_dir)
+        hypotheses, tokenized = tokenize_both(
+            {i: predictions[i] for i in wanted}, wanted, self.cache_dir, self.tokenizer
+        )
         scores = Scores()
         for metric in self.metrics:
             try:
@@ -69,7 +74,7 @@ def _check(predictions: Mapping[int, str], references: Mapping[int, Sequence[str
 
 
 def _note(error: Exception, metric: Metric, scores: Scores) -> None:
-    """A tool from outside can fail in ways of its own; that costs its metric and never the run."""
+    """Warns of a metric that failed: a tool from outside has ways of its own, which cost no run."""
     if isinstance(error, Unavailable):
         message = str(error)
     else:
@@ -84,3 +89,6 @@ def _add(results: dict[str, Score], scores: Scores) -> None:
         scores.corpus[name] = score.corpus
         if score.per_image is not None:
             scores.per_image[name] = score.per_image
+        if score.note:
+            scores.notes[name] = score.note
+            warn_once(f"{name} is {score.note}")

@@ -46,9 +46,9 @@ class SentenceEmbedder:
         """(N,) 1 − cos of a sentence and N others, in [0, 2]; 0 means the same, exactly so for the same words."""
         texts = list(dict.fromkeys([sentence, *others]))
         vectors = self(texts)
-        found = (1 - vectors @ vectors[0]).clamp(min=0)
-        found[0] = 0  # not what rounding leaves of it
-        return found[[texts.index(text) for text in others]]
+        distances = (1 - vectors @ vectors[0]).clamp(min=0)
+        distances[0] = 0  # not what rounding leaves of it
+        return distances[[texts.index(text) for text in others]]
 
     def _embedded(self, sentences: Sequence[str]) -> Tensor:
         if self._loaded is None:
@@ -72,7 +72,7 @@ class SentenceEmbedder:
 
 @contextmanager
 def _quietly(downloaded: bool) -> Iterator[None]:
-    """No word about each attempt to reach a network that is not there, and no bar where nothing is to be downloaded."""
+    """Keeps silent about each attempt to reach a network that is not there, and shows no bar without a download."""
     hub, bar = logging.getLogger("huggingface_hub"), transformers_logging.is_progress_bar_enabled()
     level = hub.level
     hub.setLevel(logging.ERROR)

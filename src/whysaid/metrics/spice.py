@@ -16,8 +16,10 @@ from zipfile import BadZipFile, ZipFile
 from filelock import FileLock
 from pycocoevalcap.spice.get_stanford_models import get_stanford_models
 
+from whysaid.data.files.kept import can_be_written
+from whysaid.data.files.whole import replaced
 from whysaid.errors import UserError
-from whysaid.metrics.java import PYCOCOEVALCAP, find_java
+from whysaid.metrics.java import ENGLISH, PYCOCOEVALCAP, cause, find_java
 from whysaid.metrics.score import Hypotheses, References, Score, Unavailable, warn_once
 
 _SPICE = PYCOCOEVALCAP / "spice"
@@ -65,11 +67,12 @@ class SPICE:
         if not _fetched(self.folder):
             raise Unavailable("CoreNLP 3.6.0 is not there", "fetch it with `python -m src.prepare metrics=spice`")
         items = [{"image_id": i, "test": h, "refs": list(references[i])} for i, h in hypotheses.items()]
+        cache_dir = self.cache_dir if self.cache_dir is not None and can_be_written(Path(self.cache_dir)) else None
         try:
-            results = self._run(java, items, self.cache_dir)
+            results = self._run(java, items, cache_dir)
         except Unavailable as error:
             # The cache is a memory-mapped database in native code, which some machines and file systems refuse.
-            if self.cache_dir is None:
+            if cache_dir is None:
                 raise
             warn_once(f"SPICE runs without its cache of parses: {error.reason}")
             results = self._run(java, items, None)
@@ -78,28 +81,27 @@ class SPICE:
 
     def _run(self, java: str, items: list[dict], cache_dir: Path | None) -> list[dict]:
         with tempfile.TemporaryDirectory() as scratch:
-            given, found = Path(scratch) / "captions.json", Path(scratch) / "scores.json"
-            given.write_text(json.dumps(items))
+            captions, scores = Path(scratch) / "captions.json", Path(scratch) / "scores.json"
+            captions.write_text(json.dumps(items), encoding="utf-8")
             classes = os.pathsep.join(map(str, (_SPICE / "spice-1.0.jar", _SPICE / "lib" / "*", self.folder / "*")))
-            command = [java, "-Xmx8G", "-cp", classes, "edu.anu.spice.SpiceScorer", str(given)]
-            command += ["-out", str(found), "-silent"]
+            command = [java, *ENGLISH, "-Xmx8G", "-cp", classes, "edu.anu.spice.SpiceScorer", str(captions)]
+            command += ["-out", str(scores), "-silent"]
             if cache_dir is not None:
-                Path(cache_dir).mkdir(parents=True, exist_ok=True)
                 command += ["-cache", str(cache_dir)]
             try:
                 ran = subprocess.run(command, capture_output=True, env=_environment(), timeout=self.timeout)
             except subprocess.TimeoutExpired as error:
                 raise Unavailable(f"SPICE took over {self.timeout:.0f} s", "raise its `timeout`") from error
-            if ran.returncode != 0 or not found.exists():
+            if ran.returncode != 0 or not scores.exists():
                 raise Unavailable(
                     f"SPICE's Java process failed ({_complaint(ran)})",
                     "see that Java 8 to 21 and 8 GB of memory are there",
                 )
-            return json.loads(found.read_text())
+            return json.loads(scores.read_text(encoding="utf-8"))
 
 
 def fetch_corenlp(folder: Path | str | None = None) -> Path:
-    """Put CoreNLP 3.6.0, its models (378 MB) and Nashorn where SPICE looks; nothing happens if they are there.
+    """Puts CoreNLP 3.6.0, its models (378 MB) and Nashorn where SPICE looks; nothing happens if they are there.
 
     By the `mvn` client, checked against known sums; without it by pycocoevalcap's own download, which lacks Nashorn
     and so serves Java 8 to 14 only. A jar appears under its name when it is whole and right, not before.
@@ -117,7 +119,8 @@ def fetch_corenlp(folder: Path | str | None = None) -> Path:
             if not _fetched(folder):
                 jars = _fetch_by_maven(Path(scratch)) if shutil.which("mvn") else _fetch_from_stanford()
                 for jar in jars:
-                    shutil.move(jar, folder / jar.name)
+                    with replaced(folder / jar.name) as partial:
+                        shutil.move(jar, partial)
     except OSError as error:
         raise UserError(f"SPICE's parser could not be put in {folder} ({error}): name another `folder`") from error
     return folder
@@ -133,7 +136,7 @@ def _fetched(folder: Path) -> bool:
 
 def _fetch_by_maven(scratch: Path) -> list[Path]:
     pom = scratch / "pom.xml"
-    pom.write_text(_POM)
+    pom.write_text(_POM, encoding="utf-8")
     command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={scratch}"]
     ran = subprocess.run(command, capture_output=True)
     if ran.returncode != 0:
@@ -164,13 +167,11 @@ def _fetch_from_stanford() -> list[Path]:
 
 
 def _environment() -> dict[str, str]:
-    """Reflection on the JDK's packages allowed, by the one variable that Java 8, which needs none of it, ignores."""
+    """Allows reflection on the JDK's packages, by the one variable that Java 8, which needs none of it, ignores."""
     opened = " ".join(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _OPENED)
     return {**os.environ, "JDK_JAVA_OPTIONS": f"{os.environ.get('JDK_JAVA_OPTIONS', '')} {opened}".strip()}
 
 
 def _complaint(ran: subprocess.CompletedProcess[bytes]) -> str:
-    """The last line that looks like the cause."""
-    lines = [line for line in (ran.stderr + b"\n" + ran.stdout).decode(errors="replace").splitlines() if line.strip()]
-    causes = [line for line in lines if "Exception" in line or "ERROR" in line or "Error" in line]
-    return (causes or lines or [f"exit status {ran.returncode}"])[0].strip()[:300]
+    """The line that looks like the cause."""
+    return cause((ran.stderr + b"\n" + ran.stdout).decode(errors="replace")) or f"exit status {ran.returncode}"

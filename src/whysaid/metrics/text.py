@@ -9,6 +9,9 @@ from pycocoevalcap.rouge.rouge import Rouge
 
 from whysaid.metrics.score import Hypotheses, References, Score
 
+ALONE = "0 by construction: with one image alone, every word is in all images and has no weight"
+"""What stands beside a CIDEr of one image."""
+
 
 class BLEU:
     """BLEU-1 … BLEU-4 (Papineni et al. 2002), corpus level, closest reference length; 0–1."""
@@ -34,14 +37,16 @@ class ROUGEL:
 class CIDEr:
     """CIDEr-D as papers report it (Vedantam et al. 2015), mean over images; 0–10 (0.907 where papers print 90.7).
 
-    Document frequencies are those of the references given, so the score depends on which images are scored together.
+    Document frequencies are those of the references given, so the score depends on which images are scored together. Of
+    one image alone every n-gram is in all images, so that its weight log(1 / 1) is 0, and so is the score.
     """
 
     names = ("CIDEr",)
 
     def __call__(self, hypotheses: Hypotheses, references: References) -> dict[str, Score]:
         corpus, per_image = Cider().compute_score(*_aligned(hypotheses, references))
-        return {"CIDEr": _score(corpus, hypotheses, per_image)}
+        score = _score(corpus, hypotheses, per_image)
+        return {"CIDEr": score if len(hypotheses) > 1 else score._replace(note=ALONE)}
 
 
 def _aligned(hypotheses: Hypotheses, references: References) -> tuple[dict[int, list[str]], dict[int, list[str]]]:

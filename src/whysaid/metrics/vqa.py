@@ -18,7 +18,7 @@ from whysaid.errors import UserError
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """What a model answers.
+    """A model's answer.
 
     ranked: its likeliest answers and their probabilities in [0, 1], the likeliest first; at least one.
     choice: position of the likeliest of the question's choices; None without choices that the model knows.
@@ -29,17 +29,17 @@ class GivenAnswer:
 
     @property
     def answer(self) -> str:
-        """The likeliest of all."""
+        """The likeliest answer."""
         return self.ranked[0][0]
 
     @property
     def confidence(self) -> float:
-        """Its probability."""
+        """Probability of the answer."""
         return self.ranked[0][1]
 
 
 def agreement(same: int, people: int = 10) -> float:
-    """What an answer is worth, in [0, 1], that `same` of the `people` asked have given."""
+    """Worth, in [0, 1], of an answer that `same` of the `people` asked have given."""
     if people == 1:
         return float(same)
     left_in, left_out = min((same - 1) / 3, 1.0), min(same / 3, 1.0)
@@ -47,31 +47,33 @@ def agreement(same: int, people: int = 10) -> float:
 
 
 def accuracy(answer: str, answers: Sequence[str]) -> float:
-    """What an answer is worth beside those of the people asked, all normalised first."""
+    """Worth of an answer beside those of the people asked, all normalised first."""
     said = normalised(answer)
     return agreement(sum(normalised(other) == said for other in answers), len(answers))
 
 
 def score(
-    given: Mapping[int, GivenAnswer], questions: Mapping[int, Question], by_type: bool = True
+    answers: Mapping[int, GivenAnswer], questions: Mapping[int, Question], by_type: bool = True
 ) -> dict[str, float]:
-    """Mean accuracies, in [0, 1], of what was answered to questions by their ids.
+    """Mean accuracies, in [0, 1], of what was answered to questions by their ids; those that nobody has answered are
+    not scored.
 
     `vqa_accuracy`, of all; `vqa_multiple_choice`, where the questions have choices; and, `by_type`, `vqa_accuracy_…` of
     each type of answer and of each type of question. UserError where there is nothing to score.
     """
-    if not given:
+    answers = {i: answer for i, answer in answers.items() if questions[i].answers}
+    if not answers:
         raise UserError("there are no answers to score: check that the split holds questions")
-    found: dict[str, list[float]] = defaultdict(list)
-    for i, one in given.items():
+    scores: dict[str, list[float]] = defaultdict(list)
+    for i, answer in answers.items():
         question = questions[i]
-        worth = accuracy(one.answer, question.answers)
+        worth = accuracy(answer.answer, question.answers)
         for name in _names(question, by_type):
-            found[name].append(worth)
+            scores[name].append(worth)
         if question.choices:
-            chosen = None if one.choice is None else question.choices[one.choice]
-            found["vqa_multiple_choice"].append(0.0 if chosen is None else accuracy(chosen, question.answers))
-    return {name: sum(values) / len(values) for name, values in sorted(found.items())}
+            chosen = None if answer.choice is None else question.choices[answer.choice]
+            scores["vqa_multiple_choice"].append(0.0 if chosen is None else accuracy(chosen, question.answers))
+    return {name: sum(values) / len(values) for name, values in sorted(scores.items())}
 
 
 def _names(question: Question, by_type: bool) -> Iterable[str]:

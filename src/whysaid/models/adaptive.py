@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from whysaid.models.attention import AdaptiveAttention, masked_mean
-from whysaid.models.captioner import Captioner, CellOutput, Features, State, rows
+from whysaid.models.captioner import CellOutput, State, rows
 from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.lstm import LSTM
 from whysaid.models.relevance import share
+from whysaid.models.word_captioner import Features, WordCaptioner
 
 
-class Adaptive(Captioner):
+class Adaptive(WordCaptioner):
     """LSTM on [e(w); v_g], attention by h_t over regions and sentinel; logits = W(dropout(ĉ + h))."""
 
     def __init__(

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from whysaid.models.attention import masked_mean
-from whysaid.models.captioner import Captioner, CellOutput, Features, State, rows
+from whysaid.models.captioner import CellOutput, State, rows
 from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.lstm import LSTM
 from whysaid.models.multihead import GatedLinear, MultiHead, Refiner
 from whysaid.models.relevance import share
+from whysaid.models.word_captioner import Features, WordCaptioner
 
 
-class AoA(Captioner):
+class AoA(WordCaptioner):
     """LSTM on [e(w); v̄ + c_{t−1}], multi-head attention by h_t, gated; logits = W(dropout(c + h)).
 
     Args:

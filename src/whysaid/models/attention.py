@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from whysaid.models.relevance import gate, share
+from whysaid.models.step_linear import StepLinear
 
 
 def weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
@@ -29,7 +30,7 @@ class AdditiveScore(nn.Module):
     def __init__(self, value_dim: int, hidden_dim: int, attention_dim: int):
         super().__init__()
         self.key = nn.Linear(value_dim, attention_dim)
-        self.query = nn.Linear(hidden_dim, attention_dim, bias=False)
+        self.query = StepLinear(hidden_dim, attention_dim, bias=False)
         self.score = nn.Linear(attention_dim, 1, bias=False)
 
     def forward(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
@@ -47,7 +48,7 @@ class AdaptiveAttention(AdditiveScore):
 
     def __init__(self, hidden_dim: int, attention_dim: int):
         super().__init__(hidden_dim, hidden_dim, attention_dim)
-        self.sentinel = nn.Linear(hidden_dim, attention_dim)
+        self.sentinel = StepLinear(hidden_dim, attention_dim)
 
     def attend(
         self, hidden: Tensor, sentinel: Tensor, values: Tensor, keys: Tensor, mask: Tensor | None

@@ -1,46 +1,31 @@
 """The one contract of every captioner: encode, start, step.
 
-Teacher forcing, scheduled sampling, every decoding and every explanation go through `embed`, `drive`, `advance` and
-`head`, the four parts of `step`; there is no second forward.
+Teacher forcing, scheduled sampling, every decoding and every explanation go through `embed`, `advance` and `head`, the
+parts of `step`, or through `read`, which is all steps of a caption at once; there is no other forward of any model.
 
 B batch, K rows (captions, beams, samples) per image, N = B·K rows, image-major: row n belongs to image n // K.
-T words, V vocabulary, R regions, D encoder features, H hidden, E embedding, A attention width,
-G width of the first LSTM's gates.
+T words, V vocabulary, R regions, H width of an output, E embedding.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.explainable import Explainable, Reading
-from whysaid.models.relevance import share
+from whysaid.models.step_linear import gathered
 
-State = tuple[Tensor, ...]
-"""Recurrent state: tensors of leading dimension N."""
+State = tuple[Any, ...]
+"""What a captioner keeps from word to word: tensors with one row for each of the N captions, in tuples nested at will.
 
-
-@dataclass
-class Features:
-    """All that depends on the image alone, computed once per image.
-
-    values: (B, R, ·) what attention sums. keys: (B, R, A) what attention compares. pooled: (B, ·) the whole image.
-    mask: (B, R) bool, True where a region is real, or None when all are.
-    """
-
-    values: Tensor
-    keys: Tensor
-    pooled: Tensor
-    mask: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.values)
+Only the captioner itself, `select`, `repeat` and `example` look inside. A step leaves the state that it is given as it
+is, so the same state may be stepped twice. A model without anything to keep still has one tensor in it.
+"""
 
 
 class CellOutput(NamedTuple):
-    """What one recurrent step leaves: output (N, H) before the vocabulary, attention (N, R), sentinel β (N,), state.
+    """What one step leaves: output (N, H) before the vocabulary, attention (N, R), sentinel β (N,), state.
 
     parts: the summands (N, H) of the output that come from the context and from the hidden state.
     """
@@ -71,12 +56,20 @@ class Unrolled(NamedTuple):
 
 def select(state: State, rows: Tensor) -> State:
     """The state of the given rows (M,) int64: beams re-ordered, or each image's state repeated for K rows."""
-    return tuple(part.index_select(0, rows) for part in state)
+    return tuple(select(part, rows) if isinstance(part, tuple) else part.index_select(0, rows) for part in state)
 
 
 def repeat(state: State, times: int) -> State:
     """The state with each row repeated, image-major: (B, ·) → (B·times, ·)."""
-    return state if times == 1 else tuple(part.repeat_interleave(times, 0) for part in state)
+    if times == 1:
+        return state
+    return tuple(repeat(p, times) if isinstance(p, tuple) else p.repeat_interleave(times, 0) for p in state)
+
+
+def example(state: State) -> Tensor:
+    """Any tensor of the state: on its device, of its kind, with its number of rows."""
+    first = state[0]
+    return example(first) if isinstance(first, tuple) else first
 
 
 def rows(image: Tensor, like: Tensor) -> Tensor:
@@ -86,51 +79,41 @@ def rows(image: Tensor, like: Tensor) -> Tensor:
 
 
 class Captioner(Explainable):
-    """Base of the four captioners. A subclass supplies `project`, `start`, `drive` and `advance`.
+    """Base of all captioners. A subclass supplies `project`, `start`, `advance`, `read` and `head`.
 
-    Args:
-        encoder: pixels to regions.
-        vocab_size: V.
-        embed_dim: E.
-        output_dim: width of what `advance` gives to the vocabulary layer.
-        dropout: probability before the vocabulary layer.
+    What `project` gives is a dataclass of tensors with one row per image, whose length is B.
+
+    Attributes:
+        vocabulary_layer: the last part of `head`, which gives the logits.
+        masks_regions: whether a mask given to `project` hides regions; models of transformers have none for a picture.
     """
 
-    def __init__(self, encoder: Encoder, vocab_size: int, embed_dim: int, output_dim: int, dropout: float):
-        super().__init__()
-        self.encoder = encoder
-        self.embedding = nn.Embedding(vocab_size, embed_dim)
-        self.dropout = nn.Dropout(dropout)
-        self.vocabulary_layer = nn.Linear(output_dim, vocab_size)
-        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+    masks_regions: bool = True
+    vocabulary_layer: nn.Linear
 
-    def project(self, regions: Tensor, mask: Tensor | None = None) -> Features:
-        """Encoder regions (B, R, D) and mask (B, R) → Features."""
-        raise NotImplementedError
+    def featured(self, make: Callable[["Captioner"], Any]) -> Any:
+        """What `make` gives of this captioner; an ensemble's features are those of every member."""
+        return make(self)
 
-    def start(self, features: Features) -> State:
+    def start(self, features: Any) -> State:
         """The state before the first word, one row per image."""
         raise NotImplementedError
 
     def drive(self, embedded: Tensor) -> Tensor:
-        """Embedded words (…, E) → what depends on the word alone (…, G), so that it is batched over T."""
+        """Embedded words (…, E) → what depends on the word alone, so that it is batched over T."""
+        return embedded
+
+    def advance(self, word: Tensor, state: State, features: Any) -> CellOutput:
+        """Takes one step on driven words (N, ·): all of a step but its two ends."""
         raise NotImplementedError
 
-    def advance(self, word: Tensor, state: State, features: Features) -> CellOutput:
-        """One recurrent step on driven words (N, G): all of a step but the vocabulary layer."""
-        raise NotImplementedError
-
-    def head(self, output: Tensor) -> Tensor:
-        """Outputs (…, H) → logits (…, V)."""
-        return share(self.vocabulary_layer(self.dropout(output)))
-
-    def step(self, tokens: Tensor, state: State, features: Features) -> Step:
-        """One word further: tokens (N,) int64, N a multiple of the B images of `features`."""
+    def step(self, tokens: Tensor, state: State, features: Any) -> Step:
+        """Takes one word further: tokens (N,) int64, N a multiple of the B images of `features`."""
         cell = self.advance(self.drive(self.embed(tokens)), state, features)
         return Step(self.head(cell.output), cell.attention, cell.sentinel, cell.state)
 
-    def unroll(self, tokens: Tensor, features: Features, sampling: float = 0.0) -> Unrolled:
-        """Teacher forcing: `step` over given tokens, with embedding and vocabulary products batched over T.
+    def unroll(self, tokens: Tensor, features: Any, sampling: float = 0.0) -> Unrolled:
+        """Forces the teacher's words: `step` over the tokens, with embedding and vocabulary products batched over T.
 
         Args:
             tokens: (N, T) int64 input words, `<start>` first.
@@ -138,27 +121,17 @@ class Captioner(Explainable):
             sampling: scheduled sampling (Bengio et al. 2015): probability, in [0, 1], that an input word after
                 `<start>` is replaced by one drawn from the model's own distribution of the step before.
         """
-        reading = self.read(self.embed(tokens), features, sampling)
+        with gathered(self):
+            reading = self.read(self.embed(tokens), features, sampling)
         return Unrolled(self.head(reading.output), reading.attention, reading.sentinel)
 
-    def read(self, embedded: Tensor, features: Features, sampling: float = 0.0) -> Reading:
-        """`unroll` without its two ends."""
-        state = repeat(self.start(features), len(embedded) // len(features))
-        cells: list[CellOutput] = []
-        for word in self.drive(embedded).unbind(1):
-            if sampling > 0 and cells:
-                word = self._sample_input(word, cells[-1].output, sampling)
-            cells.append(self.advance(word, state, features))
-            state = cells[-1].state
-        found = [cell.sentinel for cell in cells if cell.sentinel is not None]
-        outputs, attention = (
-            torch.stack(parts, 1) for parts in ([c.output for c in cells], [c.attention for c in cells])
-        )
-        parts = tuple(torch.stack(part, 1) for part in zip(*(cell.parts for cell in cells), strict=True))
-        return Reading(outputs, attention, torch.stack(found, 1) if found else None, parts)
+    def read(self, embedded: Tensor, features: Any, sampling: float = 0.0) -> Reading:
+        """Reads words as `unroll` does, without its two ends."""
+        raise NotImplementedError
 
-    def _sample_input(self, word: Tensor, previous: Tensor, probability: float) -> Tensor:
+    def draw_inputs(self, output: Tensor, driven: Tensor, probability: float) -> Tensor:
+        """Scheduled sampling: driven words (N, ·), some replaced by words drawn from the outputs (N, H) before them."""
         with torch.no_grad():
-            drawn = self.head(previous).softmax(-1).multinomial(1).squeeze(1)
-            replace = torch.rand(len(word), 1, device=word.device) < probability
-        return torch.where(replace, self.drive(self.embed(drawn)), word)
+            drawn = self.head(output).softmax(-1).multinomial(1).squeeze(1)
+            replace = torch.rand(len(driven), 1, device=driven.device) < probability
+        return torch.where(replace, self.drive(self.embed(drawn)), driven)

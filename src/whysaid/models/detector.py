@@ -38,6 +38,11 @@ class MaskRCNN:
         self.weights, self.least, self.shorter_side = weights, least, shorter_side
         self._network: nn.Module | None = None
 
+    @property
+    def categories(self) -> list[str]:
+        """The names of what may be found."""
+        return [name for name in PUBLISHED.meta["categories"] if name not in ("__background__", "N/A")]
+
     @torch.no_grad()
     def __call__(self, photo: Image.Image, device: torch.device | str = "cpu") -> list[Instance]:
         """The N objects of an RGB photo, the surest first, outlined; numbered from 1.
@@ -47,8 +52,8 @@ class MaskRCNN:
         if self._network is None:
             self._network = self._built()
         pixels = pil_to_tensor(photo).to(device) / 255
-        (found,) = self._network.to(device)([pixels])
-        return objects(found, (photo.height, photo.width))
+        (detected,) = self._network.to(device)([pixels])
+        return objects(detected, (photo.height, photo.width))
 
     def _built(self) -> nn.Module:
         network = maskrcnn_resnet50_fpn_v2(
@@ -58,15 +63,15 @@ class MaskRCNN:
         return network.eval()
 
 
-def objects(found: Mapping[str, Tensor], size: tuple[int, int]) -> list[Instance]:
-    """What torchvision's detectors return of a photo of `size` (H, W) → its objects.
+def objects(detected: Mapping[str, Tensor], size: tuple[int, int]) -> list[Instance]:
+    """Makes objects of what torchvision's detectors return of a photo of `size` (H, W).
 
     Args:
-        found: boxes (N, 4) as left, top, right, bottom in pixels; labels (N,) int64; masks (N, 1, H, W) in [0, 1].
+        detected: boxes (N, 4) as left, top, right, bottom in pixels; labels (N,) int64; masks (N, 1, H, W) in [0, 1].
     """
     names = PUBLISHED.meta["categories"]
     instances = []
-    for i, (box, label, mask) in enumerate(zip(found["boxes"], found["labels"], found["masks"], strict=True)):
+    for i, (box, label, mask) in enumerate(zip(detected["boxes"], detected["labels"], detected["masks"], strict=True)):
         inside = (mask[0] >= SEEN).cpu().numpy()
         left, top, right, bottom = box.tolist()
         code = coco_mask.encode(np.asfortranarray(inside, np.uint8)) if inside.any() else None

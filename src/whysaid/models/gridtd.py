@@ -6,10 +6,11 @@ B batch, N rows, R regions, D encoder features, H hidden, E embedding, A attenti
 from torch import Tensor
 
 from whysaid.models.adaptive import Adaptive
-from whysaid.models.captioner import CellOutput, Features, State, rows
+from whysaid.models.captioner import CellOutput, State, rows
 from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.lstm import LSTM
 from whysaid.models.relevance import share
+from whysaid.models.word_captioner import Features
 
 
 class GridTD(Adaptive):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from whysaid.models.relevance import gate, share, tanh
+from whysaid.models.step_linear import StepLinear
 
 
 class Memory(NamedTuple):
@@ -35,13 +36,13 @@ class LSTM(nn.Module):
         super().__init__()
         self.has_sentinel = sentinel
         self.gate_dim = (5 if sentinel else 4) * hidden_dim
-        self.inputs = nn.ModuleList(nn.Linear(dim, self.gate_dim, bias=False) for dim in input_dims)
-        self.recurrent = nn.Linear(hidden_dim, self.gate_dim)
+        self.inputs = nn.ModuleList(StepLinear(dim, self.gate_dim, bias=False) for dim in input_dims)
+        self.recurrent = StepLinear(hidden_dim, self.gate_dim)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_dim**-0.5), hidden_dim**-0.5)
 
     def forward(self, drive: Tensor, hidden: Tensor, cell: Tensor) -> Memory:
-        """One step: `drive` (N, G), the sum of the inputs' products; h_{t−1} and m_{t−1} (N, H)."""
+        """Takes one step: `drive` (N, G), the sum of the inputs' products; h_{t−1} and m_{t−1} (N, H)."""
         gates = (drive + self.recurrent(hidden)).chunk(5 if self.has_sentinel else 4, -1)
         keep, write, expose = (gate(torch.sigmoid(g)) for g in gates[:3])
         cell = share(keep * cell + write * tanh(share(gates[3])))

@@ -25,6 +25,11 @@ def lrp(epsilon: float = 0.01) -> Iterator[None]:
         _epsilon.reset(token)
 
 
+def under_lrp() -> bool:
+    """Whether the context is open."""
+    return _epsilon.get() is not None
+
+
 def gate(x: Tensor) -> Tensor:
     """`x`; under LRP a constant, so that the signal it multiplies takes all the relevance."""
     return x if _epsilon.get() is None else x.detach()
@@ -37,9 +42,9 @@ def share(y: Tensor) -> Tensor:
         return y
     value = y.detach()
     ratio = value / stabilised(value, epsilon)
-    y = y.view_as(y)
-    y.register_hook(lambda gradient: gradient * ratio)
-    return y
+    shared = y.view_as(y)
+    shared.register_hook(lambda gradient: gradient * ratio)
+    return shared.view_as(shared)  # without the hook, which a gradient by `shared` itself would have passed already
 
 
 def tanh(x: Tensor) -> Tensor:

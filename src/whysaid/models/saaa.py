@@ -14,7 +14,7 @@ from whysaid.data.vocabulary import PAD, UNK
 from whysaid.models.attention import weighted_sum
 from whysaid.models.dropout import Dropout
 from whysaid.models.encoders.encoder import Encoder
-from whysaid.models.explainable import Explainable, Reading
+from whysaid.models.explainable import Reading, VQAModel
 from whysaid.models.lstm import LSTM
 from whysaid.models.relevance import gate, share, tanh
 
@@ -43,7 +43,7 @@ class Look(NamedTuple):
     question: Tensor
 
 
-class SAAA(Explainable):
+class SAAA(VQAModel):
     """softmax(W₂ ReLU(W₁ [glimpses; q])) over answers, q the cell state of an LSTM over the question.
 
     The vectors of `<pad>` and `<unk>` are, and stay, 0.
@@ -114,17 +114,13 @@ class SAAA(Explainable):
         glimpses, question = self.look(embedded, features)
         times = len(question) // len(features)
         weights = glimpses * features.scale.repeat_interleave(times, 0).unsqueeze(1)
-        seen = share(weighted_sum(weights.flatten(0, 1), features.values)).view(len(question), -1)
-        output = torch.relu(share(self.hidden_layer(self.dropout(torch.cat([seen, question], 1)))))
+        attended = share(weighted_sum(weights.flatten(0, 1), features.values)).view(len(question), -1)
+        output = torch.relu(share(self.hidden_layer(self.dropout(torch.cat([attended, question], 1)))))
         return Reading(output.unsqueeze(1), glimpses.mean(1, keepdim=True), None)
 
     def head(self, output: Tensor) -> Tensor:
         """Outputs (…, C) → logits of the answers (…, V)."""
         return share(self.answer_layer(self.dropout(output)))
-
-    def forward(self, questions: Tensor, features: Sight) -> Tensor:
-        """Questions (N, S) int64, padded with `<pad>` → logits (N, V)."""
-        return self.head(self.read(self.embed(questions), features).output).squeeze(1)
 
     def _remember(self, embedded: Tensor) -> Tensor:
         """The LSTM's cell state (N, H) after the last word."""

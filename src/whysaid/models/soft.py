@@ -7,13 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from whysaid.models.attention import AdditiveScore, masked_mean, weighted_sum
-from whysaid.models.captioner import Captioner, CellOutput, Features, State
+from whysaid.models.captioner import CellOutput, State
 from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.lstm import LSTM
 from whysaid.models.relevance import gate, share, tanh
+from whysaid.models.step_linear import StepLinear
+from whysaid.models.word_captioner import Features, WordCaptioner
 
 
-class Soft(Captioner):
+class Soft(WordCaptioner):
     """Attention by h_{t−1} over the encoder's own vectors, context gated by σ(W_β h), deep output.
 
     logits = W(dropout(Ey + L_h h + L_z z)).
@@ -32,10 +34,10 @@ class Soft(Captioner):
         self.attention = AdditiveScore(encoder.dim, hidden_dim, attention_dim)
         self.start_hidden = nn.Linear(encoder.dim, hidden_dim)
         self.start_cell = nn.Linear(encoder.dim, hidden_dim)
-        self.context_gate = nn.Linear(hidden_dim, encoder.dim)
+        self.context_gate = StepLinear(hidden_dim, encoder.dim)
         self.lstm = LSTM((embed_dim, encoder.dim), hidden_dim)
-        self.output_hidden = nn.Linear(hidden_dim, embed_dim)
-        self.output_context = nn.Linear(encoder.dim, embed_dim, bias=False)
+        self.output_hidden = StepLinear(hidden_dim, embed_dim)
+        self.output_context = StepLinear(encoder.dim, embed_dim, bias=False)
 
     def project(self, regions: Tensor, mask: Tensor | None = None) -> Features:
         return Features(regions, self.attention.key(regions), share(masked_mean(regions, mask)), mask)

@@ -8,5 +8,9 @@ from whysaid.data.vocabulary import SPECIALS, Vocabulary
 
 
 def content_words(vocabulary: Vocabulary) -> Tensor:
-    """Marks the words (V,) bool: True for every word but `<pad>`, `<start>`, `<end>`, `<unk>` and the stop words."""
-    return torch.tensor([word not in STOP_WORDS and word not in SPECIALS for word in vocabulary.words])
+    """Marks the words (V,) bool: True for every word but `<pad>`, `<start>`, `<end>`, `<unk>` and the stop words.
+
+    Of pieces, those that are a stop word by themselves are none.
+    """
+    marks = [word not in STOP_WORDS for word in vocabulary.texts]
+    return torch.tensor([mark and place >= len(SPECIALS) for place, mark in enumerate(marks)])

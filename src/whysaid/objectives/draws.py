@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from whysaid.data.vocabulary import END, PAD, START
 from whysaid.decoding.generate import generate
 from whysaid.decoding.sampling import Multinomial
-from whysaid.models.captioner import Captioner, CellOutput, Features, State, Step, repeat
+from whysaid.models.captioner import Captioner, CellOutput, State, Step, example, repeat, select
 
 Head = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
 """Outputs (…, H) and their parts (…, H) → logits (…, V)."""
@@ -32,7 +32,7 @@ class Draws(NamedTuple):
     log_probs: Tensor
 
 
-def draw(captioner: Captioner, features: Features, head: Head, sampler: Multinomial) -> Draws:
+def draw(captioner: Captioner, features: Any, head: Head, sampler: Multinomial) -> Draws:
     """Draws independent captions, each word with its probability.
 
     The recurrent steps that draw a caption keep their graph, so nothing is read twice. The vocabulary layer, the
@@ -52,7 +52,7 @@ def draw(captioner: Captioner, features: Features, head: Head, sampler: Multinom
 class _Recorder:
     """Steps a captioner for `generate`, and keeps what it steps through.
 
-    The last part of its state are the rows' numbers: images whose captions are complete leave the batch.
+    Its state is the captioner's, and the rows' numbers: images whose captions are complete leave the batch.
 
     Args:
         captioner: the model.
@@ -67,19 +67,20 @@ class _Recorder:
         self.live: list[Tensor] = []
         self.words: list[Tensor] = []
 
-    def start(self, features: Features) -> State:
+    def start(self, features: Any) -> State:
         state = self.captioner.start(features)
-        return *state, torch.zeros(len(features), dtype=torch.int64, device=state[0].device)
+        return state, torch.zeros(len(features), dtype=torch.int64, device=example(state).device)
 
     def step(self, tokens: Tensor, state: State, features: Any) -> Step:
         if not self.rows:
             return self._first_step(tokens, state, features)
-        return self._record(tokens, self._advance(tokens, state[:-1], features), state[-1])
+        return self._record(tokens, self._advance(tokens, state[0], features), state[1])
 
     def _first_step(self, tokens: Tensor, state: State, features: Any) -> Step:
         """Steps one row of each image: all its captions begin alike."""
         number = len(tokens) // len(features)
-        cell = self._advance(tokens[::number], tuple(part[::number] for part in state[:-1]), features)
+        once = torch.arange(0, len(tokens), number, device=tokens.device)
+        cell = self._advance(tokens[once], select(state[0], once), features)
         output, attention, *parts = repeat((cell.output, cell.attention, *cell.parts), number)
         cell = CellOutput(output, attention, None, repeat(cell.state, number), tuple(parts))
         return self._record(tokens, cell, torch.arange(len(tokens), device=tokens.device))
@@ -97,7 +98,7 @@ class _Recorder:
             going_on = self.head(cell.output[live], tuple(part[live] for part in cell.parts))
             logits = going_on.new_zeros(len(tokens), going_on.shape[1])
             logits[live] = going_on
-        return Step(logits, cell.attention, cell.sentinel, (*cell.state, rows))
+        return Step(logits, cell.attention, cell.sentinel, (cell.state, rows))
 
     def choose(self, log_p: Tensor) -> Tensor:
         """Picks the next words (N,) by their log-probabilities (N, V), and keeps them."""

@@ -13,6 +13,7 @@ from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.vocabulary import PAD
 from whysaid.errors import UserError
 from whysaid.models.captioner import Captioner
+from whysaid.models.step_linear import gathered
 from whysaid.objectives.content_words import content_words
 from whysaid.objectives.cross_entropy import CrossEntropy
 from whysaid.objectives.explained_words import ExplainedWords
@@ -84,7 +85,9 @@ class LRPInference(CaptionObjective):
         self, captioner: Captioner, batch: CaptionBatch, inputs: Tensor, targets: Tensor
     ) -> tuple[ExplainedWords, Tensor]:
         """Runs one teacher-forced forward, and chooses which of its words are explained: none after `<end>`."""
-        reading = captioner.read(captioner.embed(inputs), captioner.features(batch))
+        features = captioner.features(batch)
+        with gathered(captioner):
+            reading = captioner.read(captioner.embed(inputs), features)
         logits = captioner.head(reading.output)
         words = targets if self.explain == "target" else logits.detach().argmax(-1)
         places = self._content.to(words.device)[words] & (targets != PAD)

@@ -10,7 +10,7 @@ from whysaid.data.batch import CaptionBatch, QuestionBatch
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.questions.datamodule import QuestionData
 from whysaid.models.captioner import Captioner
-from whysaid.models.saaa import SAAA
+from whysaid.models.explainable import VQAModel
 
 Logs = dict[str, Tensor]
 """Scalars to log, by name."""
@@ -52,4 +52,4 @@ class Objective(ABC, Generic[Model, Batch, Data]):
 
 
 CaptionObjective = Objective[Captioner, CaptionBatch, CaptionData]
-QuestionObjective = Objective[SAAA, QuestionBatch, QuestionData]
+QuestionObjective = Objective[VQAModel, QuestionBatch, QuestionData]

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from whysaid.data.captions.captioned_image import words
-from whysaid.data.vocabulary import PAD, Vocabulary
+from whysaid.data.captions.datamodule import CaptionData
+from whysaid.data.pieces import PieceVocabulary
+from whysaid.data.vocabulary import END, PAD, Vocabulary
+from whysaid.data.words import words
 from whysaid.errors import UserError
 
 Tokens = NDArray[np.int32]
@@ -67,3 +69,30 @@ def padded(captions: Sequence[Sequence[int]]) -> Tokens:
     for row, caption in zip(tokens, captions, strict=True):
         row[: len(caption)] = caption
     return tokens
+
+
+def counted_vocabulary(data: CaptionData) -> Vocabulary:
+    """Gives the words that n-grams are counted of: the model's own, or the training split's where it writes pieces."""
+    own = data.vocabulary
+    return data.corpus.vocabulary if isinstance(own, PieceVocabulary) else own
+
+
+class PiecesToWords:
+    """Captions of pieces as captions of words; a word that the vocabulary lacks is `<unk>`.
+
+    Args:
+        pieces: the vocabulary of the captions.
+        words: that of the words.
+    """
+
+    def __init__(self, pieces: Vocabulary, words: Vocabulary):
+        self.pieces, self.words = pieces, words
+
+    def __call__(self, captions: Tokens) -> Tokens:
+        """Takes captions (B, n, T) of pieces to captions (B, n, ·) of words, with `<end>` where they have it."""
+        rows = [self._words(caption) for caption in captions.reshape(-1, captions.shape[2]).tolist()]
+        return padded(rows).reshape(*captions.shape[:2], -1)
+
+    def _words(self, caption: list[int]) -> list[int]:
+        encoded = self.words.encode(words(" ".join(self.pieces.decode(caption))))[1:]
+        return encoded if END in caption else encoded[:-1]

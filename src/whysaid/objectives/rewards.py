@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from whysaid.data.captions.captioned_image import words
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.vocabulary import END, Vocabulary
+from whysaid.data.words import words
 from whysaid.errors import UserError
 from whysaid.metrics.caption_statistics import BAD_ENDINGS
 from whysaid.metrics.score import Metric
 from whysaid.objectives.ngrams import lengths
-from whysaid.objectives.references import References, Sampled, Tokens
+from whysaid.objectives.references import PiecesToWords, References, Sampled, Tokens, counted_vocabulary
 from whysaid.objectives.reward import Reward
 
 
@@ -53,6 +53,7 @@ class Rewards:
 
     references: References
     _bad_endings: Tokens  # (n,) indices, sorted
+    _pieces: PiecesToWords | None = None
 
     def __init__(self, terms: Mapping[str, RewardTerm]):
         self.terms = {name: term for name, term in terms.items() if term["weight"]}
@@ -61,8 +62,10 @@ class Rewards:
 
     def prepare(self, data: CaptionData) -> None:
         """Takes references, vocabulary and document frequencies of the training split."""
-        self.references = References(data.references("train"), data.vocabulary, data.max_words)
-        bad = [data.vocabulary.index[word] for word in BAD_ENDINGS if word in data.vocabulary]
+        vocabulary = counted_vocabulary(data)
+        self._pieces = None if vocabulary is data.vocabulary else PiecesToWords(data.vocabulary, vocabulary)
+        self.references = References(data.references("train"), vocabulary, data.max_words)
+        bad = [vocabulary.index[word] for word in BAD_ENDINGS if word in vocabulary]
         self._bad_endings = np.array(sorted(bad), np.int32)
         for term in self.terms.values():
             term["score"].prepare(data)
@@ -70,15 +73,21 @@ class Rewards:
     def __call__(self, image_ids: Tensor, tokens: Tensor) -> Rewarded:
         """Judges captions (B, n, T) of the images (B,). Raises UserError where an image has no reference."""
         ids = image_ids.tolist()
-        sampled = Sampled(ids, tokens.cpu().numpy().astype(np.int32), self.references(ids))
+        sampled = Sampled(ids, self._counted(tokens), self.references(ids))
         scores = {name: term["score"](sampled) for name, term in self.terms.items()}
         total = sum(term["weight"] * scores[name] for name, term in self.terms.items())
         assert isinstance(total, np.ndarray)
         return Rewarded(total, {name: float(score.mean()) for name, score in scores.items()})
 
+    def _counted(self, tokens: Tensor) -> Tokens:
+        """Takes captions (B, n, T) to the host, as words where they are pieces of these."""
+        captions: Tokens = tokens.cpu().numpy().astype(np.int32)
+        return captions if self._pieces is None else self._pieces(captions)
+
     def statistics(self, tokens: Tensor) -> dict[str, Tensor]:
         """Says of captions (B, n, T) how many words they have, and what share ended, and ended in a function word."""
-        captions: Tokens = tokens.flatten(0, 1).cpu().numpy().astype(np.int32)
+        counted = self._counted(tokens)
+        captions: Tokens = counted.reshape(-1, counted.shape[2])
         ended = (captions == END).any(-1)
         number = lengths(captions) - ended
         last = np.take_along_axis(captions, np.maximum(number - 1, 0)[:, None], 1)[:, 0]
@@ -108,7 +117,7 @@ class MetricReward(Reward):
 
     def prepare(self, data: CaptionData) -> None:
         """Takes the vocabulary and the reference captions."""
-        self.vocabulary, self.captions = data.vocabulary, data.references("train")
+        self.vocabulary, self.captions = counted_vocabulary(data), data.references("train")
 
     def __call__(self, sampled: Sampled) -> NDArray[np.float64]:
         """Gives scores (B, n). Raises UserError where the metric scores whole corpora only."""

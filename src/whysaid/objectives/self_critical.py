@@ -6,7 +6,7 @@ B images, n samples of each, N = B·n rows, T words, V vocabulary.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from whysaid.data.captions.datamodule import CaptionData
 from whysaid.decoding.greedy import Greedy
 from whysaid.decoding.sampling import Multinomial
 from whysaid.errors import UserError
-from whysaid.models.captioner import Captioner, Features
+from whysaid.models.captioner import Captioner
 from whysaid.objectives.content_words import content_words
 from whysaid.objectives.context_relevance import ContextRelevance
 from whysaid.objectives.cross_entropy import CrossEntropy
@@ -108,7 +108,7 @@ class SelfCritical(CaptionObjective):
         return loss, {"loss": loss.detach(), **logs}
 
     def _baseline(
-        self, captioner: Captioner, features: Features, batch: CaptionBatch, rewards: NDArray[np.float64]
+        self, captioner: Captioner, features: Any, batch: CaptionBatch, rewards: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Gives what each sample's reward is compared with, (B, n) or (B, 1), independent of that sample."""
         if self.baseline == "greedy":

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from whysaid.data.batch import QuestionBatch
-from whysaid.models.saaa import SAAA
+from whysaid.models.explainable import VQAModel
 from whysaid.objectives.joint import joint
 from whysaid.objectives.objective import Logs, QuestionObjective
 
@@ -18,7 +18,7 @@ class SoftAnswers(QuestionObjective):
     Answers outside of the vocabulary keep their share and have no term: such a question weighs less.
     """
 
-    def __call__(self, model: SAAA, batch: QuestionBatch, step: int) -> tuple[Tensor, Logs]:
+    def __call__(self, model: VQAModel, batch: QuestionBatch, step: int) -> tuple[Tensor, Logs]:
         """As `Objective` says; logs `loss` and `accuracy`, the mean share of the likeliest answer."""
         logits = model(batch.questions.flatten(0, 1), model.features(batch))
         answers, real = batch.answers.flatten(0, 1), batch.question_ids.flatten() >= 0

@@ -17,13 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from whysaid.attribution.support.words import DOUBTFUL, warning
+from whysaid.data.captions.stop_words import STOP_WORDS
+from whysaid.data.images import image_of
 from whysaid.figures.explained import ExplainedPhoto
-from whysaid.figures.overlay import STRONGEST, colours
+from whysaid.figures.overlay import STEEP, STRONGEST, colours
 from whysaid.figures.photo_objects import PhotoObject, PhotoObjects
 from whysaid.figures.titles import title
 
 PHOTO, TILE = 720, 96
 """Pixels of the longer side of a photo, and of a map over it."""
+
+LEVELS = 31
+"""Steps from no cover to the strongest, which keep a page with all methods small."""
 
 _OBJECTS = " Point at an object in the photo, or at its name, to see the photo without it and what is then said."
 
@@ -35,19 +41,22 @@ class ReportPage:
 
     Args:
         same_range: whether the page begins with one colour range for all words of a photo, rather than one for each.
+        doubtful: support below which the page warns of a word, in [0, 1].
     """
 
-    def __init__(self, same_range: bool = False):
-        self.same_range = same_range
+    def __init__(self, same_range: bool = False, doubtful: float = DOUBTFUL):
+        self.same_range, self.doubtful = same_range, doubtful
         self._articles: list[str] = []
         self._methods: dict[str, None] = {}
-        self._parted = False
+        self._has_objects = False
 
     def add(self, name: str, photo: Image.Image, explained: ExplainedPhoto) -> None:
-        """One photo, of any size, under the name by which the reader knows it."""
+        """Adds one photo, of any size, under the name by which the reader knows it."""
         self._methods |= dict.fromkeys(explained.maps)
-        self._parted |= explained.parted is not None
-        article = _data("text", _text(name, photo.size, explained)) + _data("pictures", _pictures(photo, explained))
+        self._has_objects |= explained.objects is not None
+        article = _data("text", _text(name, photo.size, explained, self.doubtful)) + _data(
+            "pictures", _pictures(photo, explained)
+        )
         self._articles.append(f"<article>{article}</article>")
 
     def page(self, about: str, skipped: Sequence[str] = ()) -> str:
@@ -58,17 +67,20 @@ class ReportPage:
         palettes = {name: _palette(name == "signed") for name in ("signed", "unsigned")}
         parts = {
             "about": html.escape(about),
-            "objects": _OBJECTS if self._parted else "",
+            "objects": _OBJECTS if self._has_objects else "",
             "options": options,
+            "others": "".join(_option(name, False) for name in self._methods),
             "own": "" if self.same_range else " checked",
             "same": " checked" if self.same_range else "",
             "photos": "\n".join(self._articles),
             "skipped": f"<h2>Left out</h2><ul>{missing}</ul>" if missing else "",
             "palettes": json.dumps(palettes, separators=(",", ":")),
             "strongest": str(STRONGEST),
+            "steep": str(STEEP),
+            "levels": str(LEVELS),
         }
         # in one pass, so that a caption which looks like a place to fill is left alone
-        return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _TEMPLATE.read_text())
+        return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _TEMPLATE.read_text(encoding="utf-8"))
 
 
 def _option(method: str, selected: bool) -> str:
@@ -76,14 +88,16 @@ def _option(method: str, selected: bool) -> str:
     return f'<option value="{html.escape(method)}"{mark}>{html.escape(title(method))}</option>'
 
 
-def _text(name: str, size: tuple[int, int], explained: ExplainedPhoto) -> dict[str, Any]:
-    """What the page needs at once."""
+def _text(name: str, size: tuple[int, int], explained: ExplainedPhoto, doubtful: float) -> dict[str, Any]:
+    """The texts and numbers that the page needs at once."""
     methods = [
         {
             "name": method,
             "title": title(method),
             "signed": method in explained.signed,
-            "limits": [_rounded(np.abs(one).max()) for one in maps],
+            "uniform": _rounded(explained.uniform.get(method, 0.0)),
+            "shares": _listed(explained.shares.get(method)),
+            "limits": [_rounded(np.abs(word_map).max()) for word_map in maps],
             "words": [[_rounded(value) for value in row] for row in explained.words.get(method, [])] or None,
         }
         for method, maps in explained.maps.items()
@@ -94,15 +108,31 @@ def _text(name: str, size: tuple[int, int], explained: ExplainedPhoto) -> dict[s
         "height": size[1],
         "tile": _fitted(size, TILE),
         "said": list(explained.said),
+        "first": _first(explained),
         "read": list(explained.read),
         "context_lengths": list(explained.context_lengths),
         "tokens": _tokens(explained),
         "sentinel": None if explained.sentinel is None else [_rounded(value) for value in explained.sentinel],
+        "support": None if explained.support is None else list(explained.support),
+        "doubtful": doubtful,
+        "warning": warning(explained.said, explained.support, doubtful),
         "methods": methods,
         "remark": explained.remark,
-        "parts": None if explained.parted is None else [_part(part) for part in explained.parted.ordered],
-        "weighed": None if explained.parted is None else " ".join(explained.parted.said),
+        "parts": None if explained.objects is None else [_part(part) for part in explained.objects.ordered],
+        "recaptioned": None if explained.objects is None else " ".join(explained.objects.said),
     }
+
+
+def _listed(shares: NDArray[np.floating] | None) -> list[list[float]] | None:
+    """Shares as lists of rounded numbers."""
+    return None if shares is None else [[_rounded(part) for part in row] for row in shares]
+
+
+def _first(explained: ExplainedPhoto) -> int:
+    """The said word that is shown before the reader points at one: the first object, or else no stop word."""
+    objects = [t for t, support in enumerate(explained.support or ()) if support is not None]
+    contents = [t for t, word in enumerate(explained.said) if word not in STOP_WORDS]
+    return next(iter(objects or contents), 0)
 
 
 def _part(part: PhotoObject) -> dict[str, Any]:
@@ -118,24 +148,24 @@ def _part(part: PhotoObject) -> dict[str, Any]:
 
 
 def _pictures(photo: Image.Image, explained: ExplainedPhoto) -> dict[str, Any]:
-    """What the page decodes when the reader comes near it."""
+    """The pictures that the page decodes when the reader comes near it."""
     small = photo.resize(_fitted(photo.size, min(PHOTO, max(photo.size))), Image.Resampling.LANCZOS)
     tile = _fitted(photo.size, TILE)
-    maps = {method: _uri(_sprite(one, tile), "PNG", optimize=True) for method, one in explained.maps.items()}
-    return {"photo": _uri(small, "JPEG", quality=85), "maps": maps} | _without(explained.parted, tile)
+    maps = {
+        method: _uri(_sprite(values, tile), "WEBP", lossless=True, quality=100)
+        for method, values in explained.maps.items()
+    }
+    return {"photo": _uri(small, "JPEG", quality=85), "maps": maps} | _without(explained.objects, tile)
 
 
-def _without(parted: PhotoObjects | None, tile: tuple[int, int]) -> dict[str, Any]:
+def _without(objects: PhotoObjects | None, tile: tuple[int, int]) -> dict[str, Any]:
     """The photo without each object (null where it was left in), and a map of which object lies where: 0 is none, i + 1
     object i; where two lie over one another, the smaller one."""
-    if parted is None:
+    if objects is None:
         return {}
-    parts = parted.ordered
-    pictures = [
-        None if part.picture is None else _uri(Image.fromarray(np.uint8(part.picture * 255 + 0.5)), "JPEG", quality=85)
-        for part in parts
-    ]
-    where = np.zeros(parted.image.shape[:2], np.uint8)
+    parts = objects.ordered
+    pictures = [None if part.picture is None else _uri(image_of(part.picture), "JPEG", quality=85) for part in parts]
+    where = np.zeros(objects.image.shape[:2], np.uint8)
     for i in sorted(range(min(len(pictures), 255)), key=lambda i: -parts[i].mask.sum()):
         if pictures[i] is not None:
             where[parts[i].mask] = i + 1
@@ -144,8 +174,8 @@ def _without(parted: PhotoObjects | None, tile: tuple[int, int]) -> dict[str, An
 
 
 def _tokens(explained: ExplainedPhoto) -> list[list[Any]]:
-    """[text, index among the said or null, index among the read or null] of each word of the page's line: the words
-    read, and behind them those said. A caption's words are both."""
+    """The words of the page's line, each as [text, index among the said or null, index among the read or null]: the
+    words read, and behind them those said. A caption's words are both."""
     said, read = list(explained.said), list(explained.read)
     caption = list(explained.context_lengths) == list(range(1, len(said) + 1)) and read[1:] == said[:-1]
     if caption:  # what is read are `<start>` and its own words
@@ -155,11 +185,15 @@ def _tokens(explained: ExplainedPhoto) -> list[list[Any]]:
 
 
 def _sprite(maps: NDArray[np.floating], tile: tuple[int, int]) -> Image.Image:
-    """T maps one below the other, as bytes: 128 is 0, 1 and 255 are minus and plus the map's own largest |value|."""
+    """T maps one below the other, as bytes 128 ± LEVELS · √share, the share of a map's own largest |value|.
+
+    The page covers the photo by the root of the share, so that its steps of cover are equal.
+    """
     tiles = []
-    for one in maps:
-        cells = np.asarray(Image.fromarray(one.astype(np.float32)).resize(tile, Image.Resampling.BILINEAR))
-        tiles.append(128 + np.round(127 * (cells / (np.abs(one).max() or 1.0)).clip(-1, 1)))
+    for word_map in maps:
+        cells = np.asarray(Image.fromarray(word_map.astype(np.float32)).resize(tile, Image.Resampling.BILINEAR))
+        shares = (cells / (np.abs(word_map).max() or 1.0)).clip(-1, 1)
+        tiles.append(128 + np.round(LEVELS * np.sign(shares) * np.sqrt(np.abs(shares))))
     return Image.fromarray(np.concatenate(tiles).astype(np.uint8))
 
 

@@ -20,6 +20,8 @@ def run_directory(parent: str, resume: str | None = None) -> str:
     if resume is not None:
         if Path(resume).is_file():
             raise UserError(f"resume={resume} is a file: resume= takes the run directory that it lies in")
+        if not Path(resume).is_dir():
+            raise UserError(f"there is no run directory {resume}: resume= takes that of an earlier training")
         return resume
     job = slurm.job_id()
     if job is None:
@@ -53,11 +55,12 @@ def sweep_directory(parent: str, study: str | None = None) -> str:
 
 def fresh(parent: str) -> str:
     """Makes a directory named after this second; two runs never get the same one."""
+    Path(parent).mkdir(parents=True, exist_ok=True)  # raises where it cannot be made, which is no run of this second
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     for number in count(1):
         path = Path(parent, now if number == 1 else f"{now}-{number}")
         try:
-            path.mkdir(parents=True)
+            path.mkdir()
         except FileExistsError:
             continue
         return str(path)

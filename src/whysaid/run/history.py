@@ -8,6 +8,9 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from whysaid.data.files.whole import replaced
+from whysaid.errors import UserError
+
 
 class History(Logger):
     """Writes every logged scalar to `<folder>/metrics.csv`.
@@ -23,11 +26,22 @@ class History(Logger):
         self.columns = ["step"]
         self._continued = self.path.exists()
         if self._continued:
-            with self.path.open(newline="") as file:
+            self._read()
+
+    def _read(self) -> None:
+        """Goes on from the file. Raises UserError where it is no history."""
+        try:
+            with self.path.open(newline="", encoding="utf-8") as file:
                 reader = csv.DictReader(file)
                 self.columns = list(reader.fieldnames or ["step"])
                 whole = [row for row in reader if row["step"] and None not in row.values()]
-            self.rows = [{name: value for name, value in row.items() if value} for row in whole]
+            self.rows = [
+                {"step": int(row["step"])} | {n: v for n, v in row.items() if v and n != "step"} for row in whole
+            ]
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+            raise UserError(
+                f"{self.path} is no history of a run ({type(error).__name__}): move it away, and a new one is begun"
+            ) from error
 
     @property
     def name(self) -> str:
@@ -49,22 +63,20 @@ class History(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Adds values of some metrics at a step; values of the same step share a row."""
         at = step if step is not None else len(self.rows)
-        if self._continued or (self.rows and int(self.rows[-1]["step"]) > at):
-            self.rows = [row for row in self.rows if int(row["step"]) < at]
+        if self._continued or (self.rows and self.rows[-1]["step"] > at):
+            self.rows = [row for row in self.rows if row["step"] < at]
             self._continued = False
-        if self.rows and int(self.rows[-1]["step"]) == at:
+        if self.rows and self.rows[-1]["step"] == at:
             self.rows[-1] |= metrics
         else:
             self.rows.append({"step": at, **metrics})
 
     @rank_zero_only
     def save(self) -> None:
-        """The whole file, written under another name and renamed: a killed run leaves the one before."""
+        """Writes the whole file anew: a killed run leaves the one before."""
         names = {name for row in self.rows for name in row}
         self.columns = ["step", *sorted(names - {"step"})]
-        partial = self.path.with_suffix(".csv.partial")
-        with partial.open("w", newline="") as file:
+        with replaced(self.path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(self.rows)
-        partial.replace(self.path)

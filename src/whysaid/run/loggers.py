@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.loggers.logger import DummyLogger
 
 from whysaid.run.error_message import error_line
 
@@ -24,6 +25,11 @@ def start_loggers(config: DictConfig) -> list[Logger]:
     """
     loggers = [_started(name, chosen) for name, chosen in config.logger.items() if chosen]
     return [logger for logger in loggers if logger is not None]
+
+
+def give_loggers(trainer: pl.Trainer, config: DictConfig) -> None:
+    """Starts the loggers of `config.logger` for a trainer that was made without any; in a trial run none."""
+    trainer.loggers = [DummyLogger()] if trainer.fast_dev_run else start_loggers(config)  # type: ignore[attr-defined]
 
 
 def _started(name: Any, chosen: DictConfig, **changes: Any) -> Logger | None:

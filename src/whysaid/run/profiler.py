@@ -1,13 +1,10 @@
 """Measures where the time of a step goes, and prints it as a table that fits a terminal."""
 
-import logging
 from io import StringIO
 
 from pytorch_lightning.profilers import SimpleProfiler
 from rich.console import Console
 from rich.table import Column, Table
-
-log = logging.getLogger(__name__)
 
 WIDTH = 120
 """Width of the table, characters."""

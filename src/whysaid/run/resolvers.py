@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,10 @@ import torch
 from omegaconf import OmegaConf
 
 from whysaid.run import directory, slurm
+from whysaid.run.conf import choices_of
 from whysaid.run.optuna_study import trials_left
 from whysaid.run.sweep import sweep_name
+from whysaid.version import __version__
 
 
 def register_resolvers() -> None:
@@ -27,8 +30,10 @@ def register_resolvers() -> None:
         "first": lambda *values: next((value for value in values if value is not None), None),
         "not": lambda value: not value,
         "run_id": run_id,
+        "version": lambda: __version__,
         "sweep_name": sweep_name,
         "terminal": at_terminal,
+        "choices": choices_of,
         "offline": lambda: os.environ.get("WANDB_MODE") not in ("online", "disabled"),
         "process": lambda: f"_{slurm.rank()}" if slurm.rank() else "",
     }
@@ -50,9 +55,13 @@ def at_terminal() -> bool:
 
 
 def run_id(folder: str) -> str:
-    """Returns a W&B run id that is the same each time a run directory is resumed."""
+    """Returns a W&B run id that is the same each time a run directory is resumed.
+
+    W&B allows 128 characters, and none of `:;,#?/'`; here they are letters and digits of ASCII, `.`, `-` and `_`.
+    """
     path = Path(folder).absolute()
-    return "-".join(path.parts[-3:]) + "-" + hashlib.blake2b(str(path).encode(), digest_size=3).hexdigest()
+    name = re.sub(r"[^\w.-]+", "_", "-".join(path.parts[-3:]), flags=re.ASCII)[-100:]
+    return f"{name}-{hashlib.blake2b(os.fsencode(path), digest_size=3).hexdigest()}"
 
 
 def quick_dtype() -> str:

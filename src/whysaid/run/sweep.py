@@ -84,7 +84,10 @@ def read_jobs(folder: Path) -> list[Job]:
     """Reads the jobs below the directory of a sweep: the best first, and last those that have no value."""
     jobs = []
     for path in sorted(folder.rglob(RECORD), key=lambda path: (len(str(path)), str(path))):
-        job = Job(**json.loads(path.read_text()))
+        try:
+            job = Job(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            job = Job("", status="failed", error=f"{path} is damaged")
         job.folder = str(path.parent.relative_to(folder))
         jobs.append(job)
     return sorted(jobs, key=_place)

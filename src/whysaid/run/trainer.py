@@ -1,5 +1,6 @@
 """The Lightning trainer of a configuration."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,5 +29,17 @@ def make_trainer(config: DictConfig, folder: Path, **arguments: Any) -> pl.Train
         reason: BaseException = error
         while reason.__cause__ is not None:
             reason = reason.__cause__
-        raise UserError(f"the trainer cannot be made: {' '.join(str(reason).split())}; change trainer.…") from error
+        raise trainer_complaint(reason, config) from error
+    # Lightning takes a run that max_steps limits to be in the middle of an epoch wherever it goes on, and so leaves out
+    # the epoch behind one that had ended
+    trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
     return trainer
+
+
+def trainer_complaint(reason: BaseException, config: DictConfig) -> UserError:
+    """Returns the one line about what Lightning or torch says of the trainer's settings."""
+    text = " ".join(str(reason).split()).removesuffix(".")
+    named = [name for name in config.trainer if re.search(rf"\b{name}\b", text)]
+    named = named or [name for name, value in config.trainer.items() if isinstance(value, str) and f"'{value}'" in text]
+    keys = " or ".join(f"trainer.{name}" for name in named[:2])
+    return UserError(f"the trainer cannot do this: {text}; change {keys or 'trainer.…'}")

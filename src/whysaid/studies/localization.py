@@ -6,7 +6,7 @@ M methods, K thresholds, N objects of one category in an image, H, W pixels.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from whysaid.attribution.method import Method
+from whysaid.attribution.sentence import to_photo
+from whysaid.data.annotated import read_instances
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.files.table import TableValue
-from whysaid.data.instances import Instance, Instances, read_instances
+from whysaid.data.instances import Instance, Instances
+from whysaid.data.object_words import ObjectWords
 from whysaid.errors import UserError
 from whysaid.figures.curves import Curve, curves
 from whysaid.metrics.localization import (
@@ -30,10 +33,17 @@ from whysaid.metrics.localization import (
     rank_accuracy,
 )
 from whysaid.models.captioner import Captioner
-from whysaid.studies.common.captioned import named_objects, object_words, require_pixels, write
-from whysaid.studies.common.outcome import Outcome
-from whysaid.studies.common.statistics import compare, mean_interval
-from whysaid.studies.common.word_maps import Group, WordMaps, groups
+from whysaid.studies.common.captioned import (
+    CaptionedBatch,
+    ObjectMention,
+    named_objects,
+    object_words,
+    require_pixels,
+)
+from whysaid.studies.common.outcome import Outcome, counts_text
+from whysaid.studies.common.statistics import BANDS, compare, mean_bands, mean_interval
+from whysaid.studies.common.word_maps import WordMaps
+from whysaid.studies.common.word_sample import Group, WordSample
 from whysaid.tasks.writer import Writer
 
 Array = NDArray[np.floating]
@@ -87,9 +97,8 @@ class Localization:
         seed: int = 0,
     ):
         self.maps = WordMaps(methods)
-        self.images, self.words, self.against, self.seed = images, words, against, seed
-        self.thresholds = np.arange(thresholds) / thresholds
-        self.batch_size, self.at_once = batch_size, at_once
+        self.sample = WordSample(images, words, batch_size, at_once, seed)
+        self.against, self.thresholds = against, np.arange(thresholds) / thresholds
 
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
         """Raises UserError: no boxes, or no word that can be looked at."""
@@ -101,44 +110,32 @@ class Localization:
                 "annotations/instances_*.json beside the captions"
             )
         skipped: Counter[str] = Counter()
-        found = list(islice(self._located(task, data, instances, skipped), self.words))
-        if not found:
-            raise UserError(
-                f"no object word stands in both a caption and its references beside a box ({_told(skipped)}): "
-                "raise study.images, or evaluate a captioner that has learned more"
-            )
-        return self._outcome(found, data, skipped)
-
-    def _located(
-        self, task: Writer, data: CaptionData, instances: Instances, skipped: Counter[str]
-    ) -> Iterator[Located]:
-        captioner, table = task.single_captioner, object_words(data)
         covered = [image_id for image_id, categories in instances.covered.items() if categories]
         skipped["images without annotations"] = sum(i.id not in instances.covered for i in data.images(data.evaluated))
-        for written in write(task, data, self.images, self.seed, self.batch_size, covered):
-            looked_at = []
-            for name in named_objects(written, table):
-                image_id = written.ids[name.row]
-                if not name.supported:
-                    skipped["words that no reference supports"] += 1
-                elif name.category not in instances.covered.get(image_id, ()):
-                    skipped["words whose category is not annotated in their image"] += 1
-                elif not instances.of(image_id, name.category):
-                    skipped["words whose object has no box"] += 1
-                else:
-                    looked_at.append(name)
-            for group in groups(written, looked_at, self.at_once):
-                yield from self._measure(captioner, group, instances)
+        choose = partial(_locatable, object_words(data), instances, skipped)
+        word_groups = self.sample.groups(task, data, choose, covered)
+        located = self.sample.first(self._measure(task.single_captioner, group, instances) for group in word_groups)
+        if not located:
+            raise UserError(
+                f"no object word stands in both a caption and its references beside a box ({counts_text(skipped)}): "
+                "raise study.images, or evaluate a captioner that has learned more"
+            )
+        return self._outcome(located, data, skipped)
 
     def _measure(self, captioner: Captioner, group: Group, instances: Instances) -> Iterator[Located]:
         heat = self.maps(captioner, group)
-        heat[UNIFORM] = torch.ones(len(group.named), *group.images.shape[-2:])
+        heat[UNIFORM] = torch.ones(len(group.mentions), *group.images.shape[-2:])
         maps = torch.stack(list(heat.values()), 1)
-        for name, image_id, word_maps in zip(group.named, group.ids(), maps, strict=True):
-            yield self.locate(image_id, name.word, word_maps, instances.of(image_id, name.category))
+        for mention, image_id, word_maps in zip(group.mentions, group.ids(), maps, strict=True):
+            objects = instances.of(image_id, mention.category)
+            height, width = objects[0].size
+            views = captioner.encoder.preprocessing.views(width, height)
+            side = captioner.encoder.preprocessing.size
+            square = to_photo(word_maps.numpy(), (side, side), views)  # of the whole photo, as boxes are of it
+            yield self.locate(image_id, mention.word, torch.from_numpy(square), objects)
 
     def locate(self, image_id: int, word: str, maps: Tensor, objects: list[Instance]) -> Located:
-        """One word: its maps (M, H, W) with H = W, and all objects of its category."""
+        """Measures one word, from its maps (M, H, W) with H = W, and all objects of its category."""
         side, heat = maps.shape[-1], maps.double().numpy()
         boxes = np.stack([instance.boxed(side) for instance in objects])
         union: Region = np.any(boxes, 0)
@@ -155,87 +152,104 @@ class Localization:
             np.any(heat < 0, (1, 2)),
         )
 
-    def _outcome(self, found: list[Located], data: CaptionData, skipped: Counter[str]) -> Outcome:
+    def _outcome(self, located: list[Located], data: CaptionData, skipped: Counter[str]) -> Outcome:
         names, split = [*self.maps.names, UNIFORM], data.evaluated
-        images = [word.image_id for word in found]
-        first = {name: np.array([word.correctness[m, 0] for word in found]) for m, name in enumerate(names)}
+        images = [word.image_id for word in located]
+        first = {name: np.array([word.correctness[m, 0] for word in located]) for m, name in enumerate(names)}
         reference = self.against if self.against in first else max(self.maps.names, key=lambda name: first[name].mean())
         p = compare(first, reference, images)
-        rows = [self._row(name, m, found, p[name]) for m, name in enumerate(names)]
+        rows = [self._row(name, m, located, p[name]) for m, name in enumerate(names)]
         notes = [
-            f"{len(found)} words in {len(set(images))} images; intervals: 95 %, bootstrap over images; "
+            f"{len(located)} words in {len(set(images))} images; intervals: 95 %, bootstrap over images; "
             f"p: Wilcoxon on correctness against {reference}, Holm-corrected.",
-            f"Left out: {_told(skipped)}.",
+            f"Left out: {counts_text(skipped)}.",
         ]
         return Outcome(
             rows=rows,
             metrics={f"{split}/localization_{row['method']}": float(row["correctness"] or 0) for row in rows}
             | {f"{split}/pointing_game_{row['method']}": float(row["pointing"] or 0) for row in rows},
-            figures={"": self._figure(found, names, reference)},
+            figures={"": self._figure(located, names)},
             details={
                 "thresholds": self.thresholds.tolist(),
-                "curves": _curves(found, names),
-                "words": _words(found, names),
+                "curves": _curves(located, names),
+                "words": _words(located, names),
             },
             notes=notes,
         )
 
-    def _row(self, name: str, m: int, found: list[Located], p: float | None) -> dict[str, TableValue]:
-        images = [word.image_id for word in found]
+    def _row(self, name: str, m: int, located: list[Located], p: float | None) -> dict[str, TableValue]:
+        images, negative = [word.image_id for word in located], any(word.any_negative[m] for word in located)
 
         def mean(values: list[float]) -> float:
             return float(np.mean(values))
 
+        def interval(column: str, values: list[float]) -> dict[str, float]:
+            return mean_interval(values, images, self.sample.seed).columns(column)
+
         return {
             "method": name,
-            "words": len(found),
-            **mean_interval([word.correctness[m, 0] for word in found], images, self.seed).columns("correctness"),
+            "words": len(located),
+            **interval("correctness", [word.correctness[m, 0] for word in located]),
             "p": p,
-            "best_box": mean([word.best_box[m, 0] for word in found]),
-            "negative": mean([word.negative[m, 0] for word in found])
-            if any(w.any_negative[m] for w in found)
-            else None,
-            **mean_interval([word.pointing[m] for word in found], images, self.seed).columns("pointing"),
-            **mean_interval([word.mass[m] for word in found], images, self.seed).columns("mass"),
-            **mean_interval([word.rank[m] for word in found], images, self.seed).columns("rank"),
+            "best_box": mean([word.best_box[m, 0] for word in located]),
+            "negative": mean([word.negative[m, 0] for word in located]) if negative else None,
+            **interval("pointing", [word.pointing[m] for word in located]),
+            **interval("mass", [word.mass[m] for word in located]),
+            **interval("rank", [word.rank[m] for word in located]),
         }
 
-    def _figure(self, found: list[Located], names: list[str], reference: str) -> Figure:
-        """Fig. 3: the positive and the negative part of every map; the band is the interval of the reference."""
-        images, lines, against = [word.image_id for word in found], [], []
+    def _figure(self, located: list[Located], names: list[str]) -> Figure:
+        """Draws Fig. 3: the positive and the negative part of every map, with their intervals."""
+        images, lines, against = [word.image_id for word in located], [], []
         for m, name in enumerate(names):
-            mean = np.mean([word.correctness[m] for word in found], 0)
-            lines.append(Curve(name, mean, reference=name == UNIFORM))
-            if name == reference:
-                at = (mean_interval([w.correctness[m, k] for w in found], images, self.seed) for k in range(len(mean)))
-                _, low, high = zip(*at, strict=True)
-                lines[-1] = Curve(name, mean, low, high)
-            if any(word.any_negative[m] for word in found):
-                against.append(Curve(name, np.mean([word.negative[m] for word in found], 0)))
-        panels = {f"For the word ({len(found)} object words)": (self.thresholds, lines)}
+            bands = mean_bands([word.correctness[m] for word in located], images, self.sample.seed)
+            lines.append(Curve(name, *bands, reference=name == UNIFORM))
+            if any(word.any_negative[m] for word in located):
+                bands = mean_bands([word.negative[m] for word in located], images, self.sample.seed)
+                against.append(Curve(name, *bands))
+        panels = {f"For the word ({len(located)} object words)": (self.thresholds, lines)}
         if against:
             panels["Against the word"] = (self.thresholds, [*against, lines[-1]])
-        return curves(panels, "threshold of the normalised map", "correctness")
+        note = (
+            "correctness: the share of a map, of what is above the threshold, that lies inside the boxes of the object "
+            f"which the word names; {UNIFORM}: the share that these boxes have of the image. {len(located)} words in "
+            f"{len(set(images))} images; {BANDS}"
+        )
+        return curves(panels, "threshold of the normalised map", "correctness", note=note)
 
 
-def _curves(found: list[Located], names: list[str]) -> dict[str, dict[str, list[float]]]:
+def _locatable(
+    table: ObjectWords, instances: Instances, skipped: Counter[str], captioned: CaptionedBatch
+) -> list[ObjectMention]:
+    """The words of a batch that a reference supports and whose object has a box; counts the others in `skipped`."""
+    mentions = []
+    for mention in named_objects(captioned, table):
+        image_id = captioned.ids[mention.row]
+        if not mention.supported:
+            skipped["words that no reference supports"] += 1
+        elif mention.category not in instances.covered.get(image_id, ()):
+            skipped["words whose category is not annotated in their image"] += 1
+        elif not instances.of(image_id, mention.category):
+            skipped["words whose object has no box"] += 1
+        else:
+            mentions.append(mention)
+    return mentions
+
+
+def _curves(located: list[Located], names: list[str]) -> dict[str, dict[str, list[float]]]:
     kinds = ("correctness", "best_box", "negative")
     return {
-        name: {kind: np.mean([getattr(word, kind)[m] for word in found], 0).tolist() for kind in kinds}
+        name: {kind: np.mean([getattr(word, kind)[m] for word in located], 0).tolist() for kind in kinds}
         for m, name in enumerate(names)
     }
 
 
-def _words(found: list[Located], names: list[str]) -> list[dict[str, object]]:
+def _words(located: list[Located], names: list[str]) -> list[dict[str, object]]:
     return [
         {
             "image_id": word.image_id,
             "word": word.word,
             "correctness": dict(zip(names, word.correctness[:, 0].tolist(), strict=True)),
         }
-        for word in found
+        for word in located
     ]
-
-
-def _told(skipped: Counter[str]) -> str:
-    return ", ".join(f"{count} {what}" for what, count in skipped.items() if count) or "nothing"

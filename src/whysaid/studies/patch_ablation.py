@@ -5,7 +5,6 @@ After the published code of Sun et al. 2020. M methods, N ways to change an imag
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,26 +12,20 @@ import torch
 from torch import Tensor
 
 from whysaid.attribution.method import Method
+from whysaid.data.batch import Pictures
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.files.table import TableValue
 from whysaid.data.object_words import ObjectWords
 from whysaid.errors import UserError
 from whysaid.figures.bars import bars
 from whysaid.metrics.faithfulness import first_patches, ranked_patches, require_patches, without_patches
-from whysaid.studies.common.captioned import (
-    ObjectMention,
-    named_objects,
-    object_words,
-    require_pixels,
-    write,
-)
+from whysaid.studies.common.captioned import ObjectMention, named_objects, object_words, require_pixels
 from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.probability import probability
-from whysaid.studies.common.statistics import compare, mean_interval
-from whysaid.studies.common.word_maps import Group, WordMaps, groups
+from whysaid.studies.common.statistics import LINES, compare, mean_interval
+from whysaid.studies.common.word_maps import RANDOM, WordMaps, require_reference
+from whysaid.studies.common.word_sample import Group, WordSample
 from whysaid.tasks.writer import Writer
-
-RANDOM = "random"
 
 
 @dataclass(frozen=True)
@@ -84,14 +77,10 @@ class PatchAblation:
         at_once: int = 1,
         seed: int = 0,
     ):
-        self.maps = WordMaps(methods, by_magnitude)
-        self.images, self.words, self.patches, self.patch, self.draws = images, words, patches, patch, draws
-        self.supported, self.against, self.batch_size, self.at_once = supported, against, batch_size, at_once
-        self.seed = seed
-        if against not in (*self.maps.names, RANDOM):
-            raise UserError(
-                f"study.against={against} is not among study.methods: {', '.join(self.maps.names)} or {RANDOM}"
-            )
+        self.maps = WordMaps(methods, by_magnitude, against)
+        self.sample = WordSample(images, words, batch_size, at_once, seed)
+        self.patches, self.patch, self.draws, self.supported = patches, patch, draws, supported
+        self.against = require_reference(against, self.maps.names)
         if patches < 1 or draws < 1:
             raise UserError(f"patch ablation needs patches ≥ 1 and draws ≥ 1, not {patches} and {draws}")
 
@@ -106,44 +95,51 @@ class PatchAblation:
             raise UserError(
                 f"there are only {total} patches of {self.patch} pixels: take fewer than study.patches={self.patches}"
             )
-        found = list(islice(self._patched(task, data), self.words))
-        if not found:
+        table = object_words(data)
+        generator = torch.Generator().manual_seed(self.sample.seed)
+        word_groups = self.sample.groups(
+            task,
+            data,
+            lambda captioned: [
+                mention for mention in named_objects(captioned, table) if mention.supported or not self.supported
+            ],
+        )
+        patched = self.sample.first(self._patched(task, table, group, generator) for group in word_groups)
+        if not patched:
             raise UserError(
                 "no caption has an object word to explain: raise study.images, or set study.supported=false"
             )
-        return self._outcome(found, data.evaluated, total)
+        return self._outcome(patched, data.evaluated, total)
 
-    def _patched(self, task: Writer, data: CaptionData) -> Iterator[Patched]:
-        captioner, table = task.single_captioner, object_words(data)
-        generator = torch.Generator().manual_seed(self.seed)
-        for written in write(task, data, self.images, self.seed, self.batch_size):
-            named = [name for name in named_objects(written, table) if name.supported or not self.supported]
-            for group in groups(written, named, self.at_once):
-                heat = self.maps(captioner, group)
-                rankings = {name: ranked_patches(maps, self.patch, generator) for name, maps in heat.items()}
-                for i, (name, image_id) in enumerate(zip(group.named, group.ids(), strict=True)):
-                    orders = [ranking[i] for ranking in rankings.values()]
-                    orders += [torch.randperm(len(orders[0]), generator=generator) for _ in range(self.draws)]
-                    removed = torch.cat([first_patches(order, torch.tensor([self.patches])) for order in orders])
-                    yield self.measure(task, table, group, name, image_id, removed)
+    def _patched(self, task: Writer, table: ObjectWords, group: Group, generator: torch.Generator) -> Iterator[Patched]:
+        heat = self.maps(task.single_captioner, group)
+        rankings = {name: ranked_patches(maps, self.patch, generator) for name, maps in heat.items()}
+        for i, (mention, image_id) in enumerate(zip(group.mentions, group.ids(), strict=True)):
+            orders = [ranking[i] for ranking in rankings.values()]
+            orders += [torch.randperm(len(orders[0]), generator=generator) for _ in range(self.draws)]
+            removed = torch.cat([first_patches(order, torch.tensor([self.patches])) for order in orders])
+            yield self.measure(task, table, group, mention, image_id, removed)
 
     def measure(
-        self, task: Writer, table: ObjectWords, group: Group, name: ObjectMention, image_id: int, removed: Tensor
+        self, task: Writer, table: ObjectWords, group: Group, mention: ObjectMention, image_id: int, removed: Tensor
     ) -> Patched:
-        """One word, with patches (M + draws, P) bool taken away: those of each method, then the random ones."""
+        """Measures one word, with patches (M + draws, P) bool taken away: those of each method, then the random
+        ones."""
         captioner = task.single_captioner
-        image, tokens = group.images[name.row], group.tokens[name.row]
+        image, tokens = group.images[mention.row], group.tokens[mention.row]
         with torch.no_grad():
-            features = captioner.encode(torch.cat([image[None], without_patches(image, removed, self.patch)]))
-            said = task.decoding(captioner, features).tokens[1:, 0].tolist()
-        p = probability(captioner, features, tokens, name.place).tolist()
+            decoded, features = task.describe(
+                Pictures(torch.cat([image[None], without_patches(image, removed, self.patch)]))
+            )
+            said = decoded.tokens[1:, 0].tolist()
+        p = probability(captioner, features, tokens, mention.place).tolist()
         captions = [task.vocabulary.decode(row) for row in said]
         return Patched(
             image_id,
-            name.word,
+            mention.word,
             p[0],
-            self._named([float(name.word not in words) for words in captions]),
-            self._named([float(name.category not in table.mentioned(" ".join(words))) for words in captions]),
+            self._named([float(mention.word not in words) for words in captions]),
+            self._named([float(mention.category not in table.mentioned(" ".join(words))) for words in captions]),
             self._named([p[0] - after for after in p[1:]]),
         )
 
@@ -151,16 +147,18 @@ class PatchAblation:
         number = len(self.maps.names)
         return dict(zip(self.maps.names, values[:number], strict=True)) | {RANDOM: float(np.mean(values[number:]))}
 
-    def _outcome(self, found: list[Patched], split: str, total: int) -> Outcome:
-        images, names = [word.image_id for word in found], [*self.maps.names, RANDOM]
-        p = compare({name: [word.fall[name] for word in found] for name in names}, self.against, images)
+    def _outcome(self, patched: list[Patched], split: str, total: int) -> Outcome:
+        images, names = [word.image_id for word in patched], [*self.maps.names, RANDOM]
+        p = compare({name: [word.fall[name] for word in patched] for name in names}, self.against, images)
         rows: list[dict[str, TableValue]] = [
             {
                 "method": name,
-                "words": len(found),
-                **mean_interval([word.gone[name] for word in found], images, self.seed).columns("gone"),
-                **mean_interval([word.unmentioned[name] for word in found], images, self.seed).columns("unmentioned"),
-                **mean_interval([word.fall[name] for word in found], images, self.seed).columns("fall"),
+                "words": len(patched),
+                **mean_interval([word.gone[name] for word in patched], images, self.sample.seed).columns("gone"),
+                **mean_interval([word.unmentioned[name] for word in patched], images, self.sample.seed).columns(
+                    "unmentioned"
+                ),
+                **mean_interval([word.fall[name] for word in patched], images, self.sample.seed).columns("fall"),
                 "p": p[name],
             }
             for name in names
@@ -169,17 +167,22 @@ class PatchAblation:
             what: {str(row["method"]): (row[key], row[f"{key}_low"], row[f"{key}_high"]) for row in rows}
             for what, key in {"word gone": "gone", "object unmentioned": "unmentioned", "fall of p": "fall"}.items()
         }
+        note = (
+            f"What happens to an object word when the {self.patches} most relevant patches get the mean colour: the "
+            "share of captions that lose it, or every word for its object, and the fall of its probability; "
+            f"{RANDOM}: any {self.patches}. {len(patched)} words in {len(set(images))} images; {LINES}"
+        )
         return Outcome(
             rows=rows,
             metrics={f"{split}/patch_ablation_{row['method']}": float(row["gone"] or 0) for row in rows}
             | {f"{split}/patch_ablation_fall_{row['method']}": float(row["fall"] or 0) for row in rows},
-            figures={"": bars(shown, f"{self.patches} of {total} patches taken", RANDOM)},  # type: ignore[arg-type]
-            details={"words": [vars(word) for word in found]},
+            figures={"": bars(shown, f"{self.patches} of {total} patches taken", RANDOM, note)},  # type: ignore[arg-type]
+            details={"words": [vars(word) for word in patched]},
             notes=[
-                f"{len(found)} object words in {len(set(images))} images, {self.patches} of {total} patches of "
+                f"{len(patched)} object words in {len(set(images))} images, {self.patches} of {total} patches of "
                 f"{self.patch} pixels set to the mean colour.",
                 "gone: the new caption lacks the word; unmentioned: and every other word for the object; fall: of the "
-                f"word's probability in the same context, from {np.mean([word.p for word in found]):.3f}.",
+                f"word's probability in the same context, from {np.mean([word.p for word in patched]):.3f}.",
                 f"{RANDOM}: the mean over {self.draws} draws for each word. Intervals: 95 %, bootstrap over images; "
                 f"p: Wilcoxon on fall against {self.against}, Holm-corrected.",
             ],

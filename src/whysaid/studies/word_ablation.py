@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from whysaid.attribution.method import Method
 from whysaid.attribution.targets import Targets
-from whysaid.attribution.together import attribute_all
+from whysaid.attribution.together import attribute_fitting
 from whysaid.data.batch import CaptionBatch
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.captions.stop_words import STOP_WORDS
@@ -27,13 +26,13 @@ from whysaid.decoding.shrink import keep_images
 from whysaid.errors import UserError
 from whysaid.figures.bars import bars
 from whysaid.models.captioner import Captioner
-from whysaid.studies.common.captioned import CaptionedBatch, named_objects, object_words, write
+from whysaid.studies.common.captioned import CaptionedBatch, ObjectMention, named_objects, object_words
 from whysaid.studies.common.outcome import Outcome
-from whysaid.studies.common.statistics import compare, mean_interval
-from whysaid.studies.common.word_maps import chosen_methods, require_known
+from whysaid.studies.common.probability import after_deletion
+from whysaid.studies.common.statistics import LINES, compare, mean_interval
+from whysaid.studies.common.word_maps import RANDOM, chosen_methods, leave_out_silent, require_known
+from whysaid.studies.common.word_sample import WordSample
 from whysaid.tasks.writer import Writer
-
-RANDOM = "random"
 
 STOP, CATEGORY = "stop words", "category words"
 
@@ -90,8 +89,10 @@ class WordAblation:
         seed: int = 0,
     ):
         self.methods = chosen_methods(methods)
-        self.by_magnitude, self.images, self.words = require_known(by_magnitude, self.methods), images, words
-        self.first, self.deleted, self.draws, self.batch_size, self.seed = first, deleted, draws, batch_size, seed
+        self.by_magnitude = require_known(by_magnitude, self.methods)
+        self.sample = WordSample(images, words, batch_size, batch_size, seed)
+        self.first, self.deleted, self.draws = first, deleted, draws
+        self._heard = False  # whether it is known which methods say something of words
         if not 1 <= deleted <= first:
             raise UserError(
                 f"study.deleted={deleted} words cannot be taken from the {first} before the first explained word: "
@@ -101,56 +102,64 @@ class WordAblation:
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
         """Raises UserError: no caption is long enough."""
         captioner, table = task.single_captioner, object_words(data)
-        generator = np.random.default_rng(self.seed)
-        found: list[Ablated] = []
-        for written in write(task, data, self.images, self.seed, self.batch_size):
-            objects = {(name.row, name.place) for name in named_objects(written, table)}
-            found += self.ablate(captioner, written, objects, generator)
-            if self.words is not None and len(found) >= self.words:
-                break
-        found = found[: self.words]
-        if not found:
+        generator = np.random.default_rng(self.sample.seed)
+        ablated = self.sample.first(
+            self.ablate(captioner, captioned, named_objects(captioned, table), generator)
+            for captioned in self.sample.batches(task, data)
+        )
+        if not ablated:
             raise UserError(
                 f"no caption has a stop word or an object word after its first {self.first} words: lower study.first"
             )
-        return self._outcome(found, type(captioner).__name__, data.evaluated)
+        return self._outcome(ablated, type(captioner).__name__, data.evaluated)
 
     def ablate(
         self,
         captioner: Captioner,
-        written: CaptionedBatch,
-        objects: set[tuple[int, int]],
+        captioned: CaptionedBatch,
+        mentions: Sequence[ObjectMention],
         generator: np.random.Generator,
     ) -> Iterator[Ablated]:
-        """Every stop word and object word of a batch from `first` on, place by place."""
-        longest = max((len(words) for words in written.captions), default=0)
+        """Yields every stop word and object word of a batch from `first` on, place by place.
+
+        Raises UserError where words are made of several tokens: which of them could be deleted?
+        """
+        if captioned.located is not None:
+            raise UserError("words are deleted one by one, and this model writes pieces of words: ablate another model")
+        objects = {(mention.row, mention.place) for mention in mentions}
+        longest = max((len(words) for words in captioned.captions), default=0)
         if longest <= self.first:
             return
-        targets = Targets(written.tokens[:, :longest], range(self.first, longest))
-        explanations = attribute_all(self.methods, captioner, _regions(captioner, written.batch), targets)
+        targets = Targets(captioned.tokens[:, :longest], range(self.first, longest))
+        explanations = attribute_fitting(self.methods, captioner, _regions(captioner, captioned.batch), targets)
+        if not self._heard:
+            leave_out_silent(self.methods, explanations)
+            self._heard = True
         scores = {
-            name: found.words.abs() if name in self.by_magnitude else found.words
-            for name, found in explanations.items()
+            name: explanation.words.abs() if name in self.by_magnitude else explanation.words
+            for name, explanation in explanations.items()
+            if name in self.methods
         }
         inputs = targets.inputs()
         for i, place in enumerate(targets.places):
-            rows = {row: _kind(words, row, place, objects) for row, words in enumerate(written.captions)}
+            rows = {row: _kind(words, row, place, objects) for row, words in enumerate(captioned.captions)}
             rows = {row: kind for row, kind in rows.items() if kind}
             if not rows:
                 continue
             chosen = torch.tensor(list(rows), device=inputs.device)
-            before, said = inputs[chosen, : place + 1], written.tokens[chosen, place]
+            before, said = inputs[chosen, : place + 1], captioned.tokens[chosen, place]
             best = [self.most_relevant(score[chosen, i, 1 : place + 1]) for score in scores.values()]
             tried = torch.stack([*best, *self._random(place, len(rows), generator, inputs.device)], 1)
-            p = after_deletion(captioner, keep_images(written.features, chosen), before, said, tried).cpu().numpy()
+            p = after_deletion(captioner, keep_images(captioned.features, chosen), before, said, tried).cpu().numpy()
             whole = torch.zeros(len(rows), 1, 0, dtype=torch.int64, device=inputs.device)
-            p0 = after_deletion(captioner, keep_images(written.features, chosen), before, said, whole).cpu().numpy()
+            p0 = after_deletion(captioner, keep_images(captioned.features, chosen), before, said, whole).cpu().numpy()
             for (row, kind), now, then in zip(rows.items(), p, p0[:, 0], strict=True):
-                word = written.captions[row][place]
-                yield Ablated(written.ids[row], place, word, kind, *self._compared(now, then))
+                word = captioned.captions[row][place]
+                yield Ablated(captioned.ids[row], place, word, kind, *self._compared(now, then))
 
     def most_relevant(self, scores: Tensor) -> Tensor:
-        """Relevance (b, t) of the candidates → input indices (b, D) of the highest; index 0 is `<start>`."""
+        """Turns relevance (b, t) of the candidates into the input indices (b, D) of the highest; index 0 is
+        `<start>`."""
         return scores.topk(self.deleted, 1).indices + 1
 
     def _random(self, place: int, images: int, generator: np.random.Generator, device: torch.device) -> list[Tensor]:
@@ -169,10 +178,10 @@ class WordAblation:
             drops[name], falls[name] = float(dropped[m]), float(fall[m])
         return drops | {RANDOM: float(dropped[number:].mean())}, falls | {RANDOM: float(fall[number:].mean())}
 
-    def _outcome(self, found: list[Ablated], captioner: str, split: str) -> Outcome:
+    def _outcome(self, ablated: list[Ablated], captioner: str, split: str) -> Outcome:
         rows: list[dict[str, TableValue]] = []
         for kind in (STOP, CATEGORY):
-            rows += self._rows(kind, [word for word in found if word.kind == kind], captioner)
+            rows += self._rows(kind, [word for word in ablated if word.kind == kind], captioner)
         shown = {
             kind: {
                 str(row["method"]): (row["drops"], row["drops_low"], row["drops_high"])
@@ -181,17 +190,21 @@ class WordAblation:
             }
             for kind in dict.fromkeys(str(row["kind"]) for row in rows)
         }
-        captions = len({word.image_id for word in found})
+        captions = len({word.image_id for word in ablated})
+        note = (
+            f"The share of words whose probability falls when the {self.deleted} most relevant words before them are "
+            f"deleted; {RANDOM}: any {self.deleted}. {len(ablated)} words of {captions} captions; {LINES}"
+        )
         return Outcome(
             rows=rows,
             metrics={
                 f"{split}/word_ablation_{row['method']}_{str(row['kind']).replace(' ', '_')}": float(row["drops"] or 0)
                 for row in rows
             },
-            figures={"": bars(shown, "share of words less probable", RANDOM)},  # type: ignore[arg-type]
-            details={"words": [vars(word) for word in found]},
+            figures={"": bars(shown, "share of words less probable", RANDOM, note)},  # type: ignore[arg-type]
+            details={"words": [vars(word) for word in ablated]},
             notes=[
-                f"{len(found)} words of {captions} captions, from word {self.first + 1} on; "
+                f"{len(ablated)} words of {captions} captions, from word {self.first + 1} on; "
                 "drops: share of words whose probability falls strictly; fall: by how much on average.",
                 f"{RANDOM}: {self.deleted} words of the same candidates, the mean over all ways to choose them where "
                 f"these are at most {self.draws}, otherwise over {self.draws} of them.",
@@ -200,20 +213,20 @@ class WordAblation:
             ],
         )
 
-    def _rows(self, kind: str, found: list[Ablated], captioner: str) -> Iterator[dict[str, TableValue]]:
-        if not found:
+    def _rows(self, kind: str, ablated: list[Ablated], captioner: str) -> Iterator[dict[str, TableValue]]:
+        if not ablated:
             return
-        images, names = [word.image_id for word in found], [*self.methods, RANDOM]
-        drops = {name: [word.drops[name] for word in found] for name in names}
+        images, names = [word.image_id for word in ablated], [*self.methods, RANDOM]
+        drops = {name: [word.drops[name] for word in ablated] for name in names}
         p = compare(drops, RANDOM, images)
         for name in names:
             yield {
                 "kind": kind,
                 "method": name,
-                "words": len(found),
-                **mean_interval(drops[name], images, self.seed).columns("drops"),
+                "words": len(ablated),
+                **mean_interval(drops[name], images, self.sample.seed).columns("drops"),
                 "p": p[name],
-                **mean_interval([word.falls[name] for word in found], images, self.seed).columns("fall"),
+                **mean_interval([word.falls[name] for word in ablated], images, self.sample.seed).columns("fall"),
                 "paper": self._published(name, kind, captioner),
             }
 
@@ -225,29 +238,8 @@ class WordAblation:
         return {"lrp": lrp, RANDOM: random}.get(name, gradient)
 
 
-@torch.no_grad()
-def after_deletion(captioner: Captioner, features: Any, before: Tensor, said: Tensor, deleted: Tensor) -> Tensor:
-    """How probable a word is after some of the words before it are deleted.
-
-    Args:
-        captioner: in evaluation mode.
-        features: of b images.
-        before: (b, t + 1) the input words, `<start>` first.
-        said: (b,) the word whose probability is asked for.
-        deleted: (b, N, D) indices into `before`, different ones in each way to delete.
-
-    Returns (b, N) in [0, 1].
-    """
-    kept = torch.ones(*deleted.shape[:2], before.shape[1], dtype=torch.bool, device=before.device)
-    kept.scatter_(2, deleted, False)
-    words = before[:, None].expand(kept.shape)[kept].view(kept.shape[0] * kept.shape[1], -1)  # in their order
-    last = captioner.read(captioner.embed(words), features).output[:, -1]
-    p = captioner.head(last).softmax(-1).view(*deleted.shape[:2], -1)
-    return p.gather(2, said[:, None, None].expand(-1, deleted.shape[1], 1)).squeeze(2)
-
-
 def _kind(words: list[str], row: int, place: int, objects: set[tuple[int, int]]) -> str:
-    """Of the word at a place: `CATEGORY`, `STOP`, or nothing."""
+    """The kind of the word at a place: `CATEGORY`, `STOP`, or nothing."""
     if place >= len(words):
         return ""
     return CATEGORY if (row, place) in objects else STOP if words[place] in STOP_WORDS else ""

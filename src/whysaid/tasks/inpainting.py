@@ -17,6 +17,7 @@ from whysaid.models.inpainting.generator import Generator, Inpainted
 from whysaid.objectives.adversarial import Adversarial
 from whysaid.tasks.completer import Completer
 from whysaid.tasks.schedules import scheduled
+from whysaid.tasks.settings import require_settings
 
 
 class Inpainting(Completer):
@@ -53,6 +54,7 @@ class Inpainting(Completer):
         super().__init__(generator)
         self.automatic_optimization = False
         self.discriminator, self.objective = discriminator, objective
+        require_settings(optimizer, scheduler)
         self.make_optimizer, self.discriminator_lr, self.make_scheduler = optimizer, discriminator_lr, scheduler
         self.average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema)).requires_grad_(False)
         self.gradient_clip = gradient_clip

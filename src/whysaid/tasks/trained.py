@@ -13,6 +13,7 @@ from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.explainable import Explainable
 from whysaid.objectives.objective import Objective
 from whysaid.tasks.schedules import scheduled
+from whysaid.tasks.settings import require_settings
 
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 
@@ -23,8 +24,8 @@ class Trained(pl.LightningModule):
     A subclass that also evaluates names this class first among its bases, and this one's constructor calls the next.
 
     Args:
-        model: the model; the subclass keeps it under a name of its own, which names its weights in checkpoints.
-        objective: gives the loss of a batch; None for a model that is only evaluated.
+        explainable: the model; the subclass keeps it under a name of its own, which names its weights in checkpoints.
+        objective: gives the loss of a batch.
         optimizer: makes an optimiser of parameter groups.
         scheduler: makes a learning-rate scheduler of the optimiser, or None; told the run's `steps` if it takes them.
         monitor: metric of a plateau scheduler.
@@ -41,8 +42,8 @@ class Trained(pl.LightningModule):
 
     def __init__(
         self,
-        model: Explainable,
-        objective: Objective[Any, Any, Any] | None,
+        explainable: Explainable,
+        objective: Objective[Any, Any, Any],
         optimizer: MakeOptimizer,
         scheduler: Callable[..., Any] | None,
         monitor: str,
@@ -52,15 +53,15 @@ class Trained(pl.LightningModule):
         **evaluation: Any,
     ):
         super().__init__(**evaluation)
-        self._model = (model,)  # in a tuple, so that it is no submodule twice
+        self._model = (explainable,)  # in a tuple, so that it is no submodule twice
         self.objective = objective
-        if objective is not None:
-            objective.make_parameters(model)
+        objective.make_parameters(explainable)
+        require_settings(optimizer, scheduler)
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.monitor, self.tune_encoder, self.encoder_lr = monitor, tune_encoder, encoder_lr
         self.config = config or {}
         # Lightning trains each module in the mode it finds it in, and calls `train` only after a validation
-        model.encoder.requires_grad_(tune_encoder).train(tune_encoder)
+        explainable.encoder.requires_grad_(tune_encoder).train(tune_encoder)
 
     @property
     def encoder(self) -> Encoder:
@@ -69,7 +70,7 @@ class Trained(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Prepares the objective, in each process."""
-        if stage == "fit" and self.objective is not None:
+        if stage == "fit":
             self.objective.prepare(self._model[0], self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def train(self, mode: bool = True) -> "Trained":
@@ -80,7 +81,6 @@ class Trained(pl.LightningModule):
         return self
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        assert self.objective is not None, "a model that is only evaluated has no objective"
         loss, logs = self.objective(self._model[0], batch, self.global_step)
         self.log_dict({f"train/{name}": value for name, value in logs.items()}, batch_size=len(batch), prog_bar=True)
         return loss
@@ -90,11 +90,13 @@ class Trained(pl.LightningModule):
         encoder = list(model.encoder.parameters())
         of_encoder = {id(parameter) for parameter in encoder}
         others = [parameter for parameter in model.parameters() if id(parameter) not in of_encoder]
-        extra = () if self.objective is None else self.objective.parameters()
-        groups: list[dict[str, Any]] = [{"params": [*others, *extra]}]
+        groups: list[dict[str, Any]] = [{"params": [*others, *self.objective.parameters()]}]
         if encoder and self.tune_encoder:
             groups.append({"params": encoder, "lr": self.encoder_lr})
         optimizer = self.make_optimizer(groups)
+        # Lightning clips no gradients of a fused optimiser, which might be the one to undo a scaler's work: this one is
+        # told that the scaler itself does so
+        optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
         if self.make_scheduler is None:
             return optimizer
         scheduler = scheduled(self.make_scheduler, optimizer, self.trainer.estimated_stepping_batches)

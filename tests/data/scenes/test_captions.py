@@ -69,13 +69,13 @@ def holds(words: str, scene: Scene, a: int, b: int) -> bool:
 
 
 def test_relations_are_true():
-    told = 0
+    related = 0
     for scene, five in zip(SCENES, CAPTIONS, strict=True):
         index = {thing.name: number for number, thing in enumerate(scene.objects)}
         for first, words, second in (match for caption in five for match in RELATED.findall(caption)):
             assert holds(words, scene, index[CLASS_OF[first]], index[CLASS_OF[second]]), (first, words, second)
-            told += 1
-    assert told > 1000
+            related += 1
+    assert related > 1000
 
 
 def test_the_ground_is_called_by_its_name():

@@ -31,23 +31,23 @@ def test_every_object_of_every_scene() -> None:
 
 def test_truth_and_scene_agree_outside_the_hole() -> None:
     removed = RemovedObjects(PHOTOS, SOURCE, dilate=8)
-    for place, (one, index) in enumerate(removed.objects):
+    for place, (whole_scene, index) in enumerate(removed.objects):
         batch = removed[[Key(0, place)]]
         hole = batch.masks[0, 0].bool().numpy()
-        whole = centred(render(one))
+        whole = centred(render(whole_scene))
         changed = (whole != batch.images[0]).any(0).numpy()
         assert not (changed & ~hole).any() and changed.any()
-        assert (hole | ~masks(one)[index]).all(), "the hole covers what is seen of the object"
-        assert np.count_nonzero(hole) > np.count_nonzero(masks(one)[index])
+        assert (hole | ~masks(whole_scene)[index]).all(), "the hole covers what is seen of the object"
+        assert np.count_nonzero(hole) > np.count_nonzero(masks(whole_scene)[index])
 
 
 def test_the_truth_is_the_scene_without_the_object() -> None:
-    one = scene(3, "test", 0, SIZE)
-    assert torch.equal(RemovedObjects(PHOTOS, SOURCE)[[Key(0, 0)]].images[0], centred(render(one, without=0)))
+    whole_scene = scene(3, "test", 0, SIZE)
+    assert torch.equal(RemovedObjects(PHOTOS, SOURCE)[[Key(0, 0)]].images[0], centred(render(whole_scene, without=0)))
 
 
 def test_the_scene_without_the_object_of_an_annotation() -> None:
-    one = scene(3, "test", 1, SIZE)
-    for index in range(len(one.objects)):
-        drawn = without(SOURCE, one.image_id, annotation_id(one.image_id, index))
-        assert np.array_equal(drawn, render(one, without=index))
+    whole_scene = scene(3, "test", 1, SIZE)
+    for index in range(len(whole_scene.objects)):
+        drawn = without(SOURCE, whole_scene.image_id, annotation_id(whole_scene.image_id, index))
+        assert np.array_equal(drawn, render(whole_scene, without=index))

@@ -22,10 +22,10 @@ def test_mask_is_what_changes_when_an_object_is_taken_away(scene: Scene):
 def test_masks_partition_the_silhouettes():
     overlapping = 0
     for scene in SCENES:
-        seen, whole = masks(scene), silhouettes(scene)
-        assert (seen.sum(0) <= 1).all()
-        assert np.array_equal(seen.any(0), whole.any(0))
-        assert np.array_equal(seen[-1], whole[-1])  # nothing stands before the last
+        visible, whole = masks(scene), silhouettes(scene)
+        assert (visible.sum(0) <= 1).all()
+        assert np.array_equal(visible.any(0), whole.any(0))
+        assert np.array_equal(visible[-1], whole[-1])  # nothing stands before the last
         overlapping += bool((whole.sum(0) > 1).any())
     assert 10 <= overlapping < len(SCENES)
 

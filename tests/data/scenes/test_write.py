@@ -41,7 +41,7 @@ def test_layout(root: Path):
     assert json.loads((root / "scenes.json").read_text()) == {
         **{"version": write.VERSION, "seed": 0, "size": 80, "counts": COUNTS, "complete": True}
     }
-    assert not list(root.rglob("*.part"))
+    assert not list(root.rglob("*.partial"))
 
 
 @pytest.mark.parametrize("split", COUNTS)

@@ -5,7 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from whysaid.data.features.store import FeatureStore, StaleCache
+from whysaid.data.features.index import StaleCache
+from whysaid.data.features.store import FeatureStore
+from whysaid.data.files.kept import Unkept
 from whysaid.data.images import load_image
 from whysaid.errors import UserError
 from whysaid.models.encoders.cache import cache_features, encoder_fingerprint
@@ -21,11 +23,11 @@ def encoder() -> ScenesCNN:
 
 
 @pytest.fixture
-def photos(tmp_path) -> dict[int, Path]:
+def photos(tmp_path) -> dict[str, Path]:
     random, paths = np.random.default_rng(0), {}
-    for image_id in (5, 3, 9, 11, 2):
-        paths[image_id] = tmp_path / f"{image_id}.png"
-        Image.fromarray(random.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(paths[image_id])
+    for key in "fcika":
+        paths[key] = tmp_path / f"{key}.png"
+        Image.fromarray(random.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(paths[key])
     return paths
 
 
@@ -35,29 +37,29 @@ def test_the_store_holds_what_the_encoder_gives(encoder, photos, tmp_path, worke
     assert cache_features(encoder, photos, tmp_path / "cache", batch_size=2, workers=workers) == []
     assert encoder.training
     store = FeatureStore(tmp_path / "cache", encoder_fingerprint(encoder))
-    assert store.ids == list(photos) and store.shape == (64, 12)
+    assert store.keys == list(photos) and store.shape == (64, 12)
     encoder.eval()
-    for image_id, path in photos.items():
+    for key, path in photos.items():
         with torch.no_grad():
             expected = encoder(encoder.preprocessing(load_image(path))[None]).values[0]
-        assert np.allclose(store[image_id], expected, rtol=2e-3, atol=1e-4)
+        assert np.allclose(store[key], expected, rtol=2e-3, atol=1e-4)
 
 
 def test_broken_images_are_reported_and_left_out(encoder, photos, tmp_path):
-    photos[9].write_bytes(photos[9].read_bytes()[:200])
-    photos[7] = tmp_path / "gone.png"
-    assert cache_features(encoder, photos, tmp_path / "cache", batch_size=2) == [9, 7]
+    photos["i"].write_bytes(photos["i"].read_bytes()[:200])
+    photos["g"] = tmp_path / "gone.png"
+    assert cache_features(encoder, photos, tmp_path / "cache", batch_size=2) == ["i", "g"]
     store = FeatureStore(tmp_path / "cache")
-    assert store.ids == [5, 3, 11, 2]
+    assert store.keys == ["f", "c", "k", "a"]
 
 
 def test_a_second_call_computes_only_what_is_missing(encoder, photos, tmp_path):
     first = dict(list(photos.items())[:3])
     cache_features(encoder, first, tmp_path / "cache")
-    seen = []
-    encoder.register_forward_hook(lambda module, args, output: seen.append(len(args[0])))
+    batches = []
+    encoder.register_forward_hook(lambda module, args, output: batches.append(len(args[0])))
     cache_features(encoder, photos, tmp_path / "cache")
-    assert seen == [2] and FeatureStore(tmp_path / "cache").ids == list(photos)
+    assert batches == [2] and FeatureStore(tmp_path / "cache").keys == list(photos)
 
 
 def test_another_encoder_makes_the_cache_stale_and_rebuilds_it(encoder, photos, tmp_path):
@@ -95,3 +97,15 @@ def test_fingerprint_of_a_loaded_file_is_that_of_the_source(tmp_path):
     state = {key: value for key, value in source.state_dict().items() if not key.endswith("num_batches_tracked")}
     torch.save(state, tmp_path / "w.pth")
     assert encoder_fingerprint(EfficientNetLite0(str(tmp_path / "w.pth"), image_size=32)) == encoder_fingerprint(source)
+
+
+def test_a_folder_that_can_only_be_read_serves_what_it_holds(encoder, photos, tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    photos["i"].write_bytes(photos["i"].read_bytes()[:200])
+    cache_features(encoder, photos, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    assert cache_features(encoder, photos, folder) == ["i"]
+    with pytest.raises(Unkept, match=r"features of 6 of 6 pictures cannot be kept .* data\.cache_features=false"):
+        cache_features(encoder, {**photos, "new": photos["a"]}, tmp_path / "another")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

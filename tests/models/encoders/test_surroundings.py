@@ -9,19 +9,19 @@ def test_maxima_near_and_in_the_half_planes():
     height, length, width = 7, 6, 2
     layer = Surroundings(3, width).eval()
     x = torch.rand(2, 3, height, length)
-    found, given = layer(x), layer.reduce(x)
-    assert found.shape == (2, 3 + 5 * width, height, length)
-    torch.testing.assert_close(found[:, :3], x, rtol=0, atol=0)
-    kinds = found[:, 3:].unflatten(1, (5, width))
+    output, reduced = layer(x), layer.reduce(x)
+    assert output.shape == (2, 3 + 5 * width, height, length)
+    torch.testing.assert_close(output[:, :3], x, rtol=0, atol=0)
+    kinds = output[:, 3:].unflatten(1, (5, width))
     nothing = torch.zeros(2, width)
     for row in range(height):
         for column in range(length):
             parts = [
-                given[:, :, max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3],
-                given[..., :column],
-                given[..., column + 1 :],
-                given[:, :, :row],
-                given[:, :, row + 1 :],
+                reduced[:, :, max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3],
+                reduced[..., :column],
+                reduced[..., column + 1 :],
+                reduced[:, :, :row],
+                reduced[:, :, row + 1 :],
             ]
             for kind, part in enumerate(parts):
                 wanted = part.flatten(2).amax(2) if part.numel() else nothing

@@ -114,19 +114,19 @@ class Largest(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        for one in made if isinstance(made, (tuple, list)) else [made]:
-            if isinstance(one, Tensor):
-                self.largest = max(self.largest, one.numel() * one.element_size())
+        for tensor in made if isinstance(made, (tuple, list)) else [made]:
+            if isinstance(tensor, Tensor):
+                self.largest = max(self.largest, tensor.numel() * tensor.element_size())
         return made
 
 
 @pytest.mark.parametrize(("height", "width"), [(1080, 1920), (2160, 3840), (333, 4001)])
 def test_a_large_photo_takes_no_more_memory(height: int, width: int) -> None:
     """The features of a 1080p photo are 270 × 480: with every second a token, scores would take 4.2 GB."""
-    with FakeTensorMode(), Largest() as seen:  # shapes alone
+    with FakeTensorMode(), Largest() as largest:  # shapes alone
         x, masks = torch.empty(1, 1, height // 4, width // 4), torch.empty(1, 1, height // 4, width // 4)
         assert ContextualAttention()(x, masks).shape == x.shape
-    assert 2000**2 * 4 < seen.largest <= 4096**2 * 4
+    assert 2000**2 * 4 < largest.largest <= 4096**2 * 4
 
 
 def test_odd_sizes() -> None:

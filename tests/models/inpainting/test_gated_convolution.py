@@ -17,10 +17,10 @@ def looped(layer: GatedConvolution, x: Tensor, stride: int, dilation: int) -> Te
     for i in range(rows):
         for j in range(columns):
             y, z = i * stride, j * stride
-            seen = padded[:, :, y : y + 2 * reach + 1 : dilation, z : z + 2 * reach + 1 : dilation]
+            window = padded[:, :, y : y + 2 * reach + 1 : dilation, z : z + 2 * reach + 1 : dilation]
             for c in range(half):
-                a = (seen * weight[c]).sum((1, 2, 3)) + bias[c]
-                b = (seen * weight[half + c]).sum((1, 2, 3)) + bias[half + c]
+                a = (window * weight[c]).sum((1, 2, 3)) + bias[c]
+                b = (window * weight[half + c]).sum((1, 2, 3)) + bias[half + c]
                 out[:, c, i, j] = torch.where(a > 0, a, a.exp() - 1) / (1 + (-b).exp())
     return out
 

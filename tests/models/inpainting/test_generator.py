@@ -56,22 +56,22 @@ def test_shapes_and_ranges() -> None:
 
 def test_what_each_part_is_given() -> None:
     images, masks = pictures(2, 32, 48)
-    generator, given, made = tiny(), {}, {}
+    generator, taken, made = tiny(), {}, {}
     for name, part in generator.named_children():
         part.register_forward_hook(
-            lambda _, inputs, output, name=name: (given.update({name: inputs}), made.update({name: output}), None)[-1]
+            lambda _, inputs, output, name=name: (taken.update({name: inputs}), made.update({name: output}), None)[-1]
         )
     inpainted = generator(images, masks)
     known = images * (1 - masks)
-    torch.testing.assert_close(given["coarse"][0], torch.cat([known, torch.ones_like(masks), masks], 1))
+    torch.testing.assert_close(taken["coarse"][0], torch.cat([known, torch.ones_like(masks), masks], 1))
     torch.testing.assert_close(inpainted.coarse, made["coarse"].tanh())
     filled = torch.where(masks.bool(), inpainted.coarse, images)
     for branch in ("dilated_branch", "before_attention"):
-        torch.testing.assert_close(given[branch][0], filled)
-    features, holes = given["attention"]
+        torch.testing.assert_close(taken[branch][0], filled)
+    features, holes = taken["attention"]
     assert features is made["before_attention"] and torch.equal(holes, masks[..., ::4, ::4])
-    assert given["after_attention"][0] is made["attention"]
-    torch.testing.assert_close(given["decoder"][0], torch.cat([made["dilated_branch"], made["after_attention"]], 1))
+    assert taken["after_attention"][0] is made["attention"]
+    torch.testing.assert_close(taken["decoder"][0], torch.cat([made["dilated_branch"], made["after_attention"]], 1))
     torch.testing.assert_close(inpainted.fine, made["decoder"].tanh())
 
 

@@ -1,5 +1,7 @@
 """Backwards that let only positive gradients through the encoder's ReLUs.
 
+Of the numbers, the magnitude counts: their sign is that of the first layer's weights, and both lie on every object.
+
 B images, S input tokens, T explained words, R regions. Regions and words lie behind these ReLUs and are given the
 gradient itself, summed over features or embedding.
 """
@@ -7,6 +9,7 @@ gradient itself, summed over features or embedding.
 from whysaid.attribution.gradient.relus import ReLURule
 from whysaid.attribution.gradient.shared_pass_method import PixelGradientMethod
 from whysaid.attribution.gradient.shared_passes import SharedPasses
+from whysaid.attribution.gradient.summed import over_embedding
 from whysaid.attribution.method import Explanation
 
 
@@ -18,10 +21,11 @@ class DeconvNet(PixelGradientMethod):
     """
 
     rule = ReLURule.DECONV
+    signed = False
 
     def explain(self, passes: SharedPasses) -> Explanation:
         words, regions = passes.gradients
-        return Explanation(passes.pixels(self.rule), regions.sum(-1), words.sum(-1), passes.zero_residual)
+        return Explanation(passes.pixels(self.rule), regions.sum(-1), over_embedding(words), passes.zero_residual)
 
 
 class GuidedBackprop(DeconvNet):

@@ -30,6 +30,8 @@ class IntegratedGradients(SharedPassMethod):
         UserError: steps < 1.
     """
 
+    parts_of_score = True
+
     def __init__(self, steps: int = 32, baseline: float = 0.0, chunk: int = 4):
         if steps < 1:
             raise UserError(f"integrated gradients need at least 1 step, not {steps}")

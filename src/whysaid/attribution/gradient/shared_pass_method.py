@@ -22,10 +22,14 @@ class SharedPassMethod(ABC):
         dtype: of products by which gradients go back to float32 pixels, `float32` or `bfloat16`; None: whatever others
             say. The second takes half the time on hardware that has it, and maps stay within 0.3–1.5 % of their length
             (VGG, ResNet; DeconvNet on EfficientNet 3 %).
-        signed: whether maps may be negative, see `speaks_against`.
+        signed: whether signs say for and against, see `speaks_against`.
+        parts_of_score: whether pixels and words are given parts of one score, see `adds_up`.
+        shares: whether regions are given shares of one, see `uniform_share`.
     """
 
     signed: bool = True
+    parts_of_score: bool = False
+    shares: bool = False
     chunk: int | None = None
     dtype: str | None = None
 

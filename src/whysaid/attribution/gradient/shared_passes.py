@@ -18,7 +18,7 @@ from whysaid.attribution.explaining import explaining
 from whysaid.attribution.gradient.relus import ReLURule, ReLUs
 from whysaid.attribution.targets import FrozenTargets, Targets
 from whysaid.data.batch import Pictured
-from whysaid.errors import UserError
+from whysaid.errors import DoesNotApplyError, UserError
 from whysaid.models.explainable import Explainable, Reading
 
 
@@ -101,9 +101,24 @@ class SharedPasses:
         """Makes passes that explain the same words at other inputs, of any number of copies of the images."""
         return SharedPasses(self.model, inputs, self._fixed, self.chunk)
 
+    def with_targets(self, targets: Targets) -> "SharedPasses":
+        """Makes passes that explain other words at the same inputs, and share the encoder's forward."""
+        others = SharedPasses(self.model, self.inputs, targets, self.chunk, self.dtype)
+        others.encoder_pass = self.encoder_pass
+        return others
+
     @cached_property
     def encoder_pass(self) -> EncoderPass:
         """The encoder's forward."""
+        return self.encode()
+
+    @cached_property
+    def reading(self) -> Reading:
+        """The decoder's forward; its graph ends at the regions, where the encoder's begins."""
+        return self.read()
+
+    def encode(self) -> EncoderPass:
+        """Runs the encoder."""
         with ReLUs(self.dtype) as relus:
             if self.inputs.images is None:
                 return EncoderPass(None, self.inputs.sight, self.inputs.mask, relus)
@@ -111,9 +126,8 @@ class SharedPasses:
             regions, mask = self.model.encoder(images)
         return EncoderPass(images, regions, mask, relus)
 
-    @cached_property
-    def reading(self) -> Reading:
-        """The decoder's forward; its graph ends at the regions, where the encoder's begins."""
+    def read(self) -> Reading:
+        """Runs the decoder."""
         embedded, regions = self._leaves
         return self.model.read(
             embedded[:, : self.targets.context_length], self.model.project(regions, self.encoder_pass.mask)
@@ -158,7 +172,7 @@ class SharedPasses:
         if images is None:
             raise UserError("there are only regions to explain: give the images, not cached features")
         if rule is not ReLURule.PLAIN and not relus.count:
-            raise UserError(
+            raise DoesNotApplyError(
                 f"{type(self.model.encoder).__name__} has no ReLU for DeconvNet or Guided Backprop to act on"
             )
         if rule not in self._pixels:
@@ -222,6 +236,15 @@ def shared_passes(
     Raises:
         UserError: captions do not match the images, or chunk < 1.
     """
+    with explained_inputs(model, batch, targets, chunk) as (inputs, targets):
+        yield SharedPasses(model, inputs, targets, chunk, dtype)
+
+
+@contextmanager
+def explained_inputs(
+    model: Explainable, batch: Pictured | Tensor, targets: Targets, chunk: int
+) -> Iterator[tuple[Inputs, Targets]]:
+    """Makes the inputs of a batch, and copies of the targets beside them; what is as `shared_passes` says."""
     weight = model.embedding.weight
     if chunk < 1:
         raise UserError(f"chunk is the number of words explained at once: give 1 or more, not {chunk}")
@@ -240,4 +263,4 @@ def shared_passes(
             raise UserError(
                 f"there are {len(inputs.sight)} images and {len(inputs.embedded)} captions: give one caption to each"
             )
-        yield SharedPasses(model, inputs, targets, chunk, dtype)
+        yield inputs, targets

@@ -6,6 +6,7 @@ of a word or a region is summed over E or D.
 
 from whysaid.attribution.gradient.shared_pass_method import PixelGradientMethod
 from whysaid.attribution.gradient.shared_passes import SharedPasses
+from whysaid.attribution.gradient.summed import over_embedding
 from whysaid.attribution.method import Explanation
 
 
@@ -17,11 +18,13 @@ class Saliency(PixelGradientMethod):
     def explain(self, passes: SharedPasses) -> Explanation:
         words, regions = passes.gradients
         pixels = None if passes.inputs.images is None else passes.pixels().abs()
-        return Explanation(pixels, regions.abs().sum(-1), words.sum(-1), passes.zero_residual)
+        return Explanation(pixels, regions.abs().sum(-1), over_embedding(words), passes.zero_residual)
 
 
 class InputXGradient(PixelGradientMethod):
     """Gradient × input (Shrikumar et al. 2016): what a linear model with these slopes would add up."""
+
+    parts_of_score = True
 
     def explain(self, passes: SharedPasses) -> Explanation:
         words, regions = passes.gradients

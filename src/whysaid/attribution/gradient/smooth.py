@@ -8,12 +8,15 @@ from torch import Tensor
 
 from whysaid.attribution.gradient.shared_pass_method import SharedPassMethod
 from whysaid.attribution.gradient.shared_passes import Inputs, SharedPasses, split_copies
+from whysaid.attribution.gradient.summed import over_embedding
 from whysaid.attribution.method import Explanation
 from whysaid.errors import UserError
 
 
 class SmoothGrad(SharedPassMethod):
     """The mean gradient around the input: Gaussian noise on pixels and embedded words at once, signs kept.
+
+    Of what is shown, the magnitude counts, as of every gradient that is not multiplied by its input.
 
     The standard deviation is a share of the range (largest less smallest number) of each image, and of each embedded
     word (and of each region, where these stand in for images). Every image gets the same draws.
@@ -28,6 +31,8 @@ class SmoothGrad(SharedPassMethod):
         UserError: draws < 1 or noise < 0.
     """
 
+    signed = False
+
     def __init__(self, draws: int = 50, noise: float = 0.15, seed: int = 0, chunk: int = 4):
         if draws < 1 or noise < 0:
             raise UserError(f"SmoothGrad needs draws ≥ 1 and noise ≥ 0, not {draws} and {noise}")
@@ -38,7 +43,7 @@ class SmoothGrad(SharedPassMethod):
         words = regions = pixels = inputs.sight.new_zeros(())
         for chunk in torch.arange(self.draws).split(passes.at_once):
             near, k = passes.with_inputs(self._near(inputs, len(chunk), generator)), len(chunk)
-            words = words + split_copies(near.gradients.words.sum(-1), k).sum(1) / self.draws
+            words = words + split_copies(over_embedding(near.gradients.words), k).sum(1) / self.draws
             regions = regions + split_copies(near.gradients.regions.sum(-1), k).sum(1) / self.draws
             if inputs.images is not None:
                 pixels = pixels + split_copies(near.pixels(), k).sum(1) / self.draws

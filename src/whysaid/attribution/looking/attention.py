@@ -3,7 +3,7 @@
 B images, T explained words, S input tokens, R regions, h × w cells of the encoder's grid.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ class Attention(SharedPassMethod):
     """The weight of each region, (1 − β)α where there is a sentinel; it says nothing of words, which are all 0."""
 
     signed = False
+    shares = True
 
     def explain(self, passes: SharedPasses) -> Explanation:
         return of_image_alone(passes, passes.attention, on_pixels(passes.attention, passes))
@@ -56,7 +57,11 @@ class Attended(NamedTuple):
 
 @torch.no_grad()
 def attend(
-    captioner: Captioner, batch: CaptionBatch, captions: list[list[str]], vocabulary: Vocabulary
+    captioner: Captioner,
+    batch: CaptionBatch,
+    captions: list[list[str]],
+    vocabulary: Vocabulary,
+    features: Any = None,
 ) -> list[Attended]:
     """Reads off the attention with which a captioner, in the mode it is in, writes a given caption of each image.
 
@@ -65,13 +70,13 @@ def attend(
         batch: B images.
         captions: B lists of words.
         vocabulary: the captioner's.
+        features: of the images, where they are known; None encodes them.
     """
-    assert captioner.encoder.grid is not None
-    rows, columns = captioner.encoder.grid
+    size = None if batch.images is None else (batch.images.shape[-2], batch.images.shape[-1])
     inputs = [torch.tensor(vocabulary.encode(words)[:-1], device=batch.image_ids.device) for words in captions]
     tokens = torch.nn.utils.rnn.pad_sequence(inputs, batch_first=True, padding_value=PAD)
-    unrolled = captioner.unroll(tokens, captioner.features(batch))
-    attention = unrolled.attention.float().cpu().unflatten(-1, (rows, columns)).numpy()
+    unrolled = captioner.unroll(tokens, captioner.features(batch) if features is None else features)
+    attention = captioner.encoder.on_grid(unrolled.attention, size).float().cpu().numpy()
     sentinel = None if unrolled.sentinel is None else unrolled.sentinel.float().cpu().tolist()
     return [
         Attended(words, attention[b, : len(words)], None if sentinel is None else sentinel[b][: len(words)])

@@ -7,7 +7,7 @@ from whysaid.attribution.gradient.shared_pass_method import SharedPassMethod
 from whysaid.attribution.gradient.shared_passes import SharedPasses
 from whysaid.attribution.looking.attention import of_image_alone
 from whysaid.attribution.method import Explanation
-from whysaid.errors import UserError
+from whysaid.errors import DoesNotApplyError
 
 
 class Sentinel(SharedPassMethod):
@@ -22,7 +22,7 @@ class Sentinel(SharedPassMethod):
     def explain(self, passes: SharedPasses) -> Explanation:
         beta, images = passes.reading.sentinel, passes.inputs.images
         if beta is None:
-            raise UserError(f"{type(passes.model).__name__} has no sentinel: choose another attribution")
+            raise DoesNotApplyError(f"{type(passes.model).__name__} has no sentinel: choose another attribution")
         share = 1 - beta[:, passes.targets.places].detach().unsqueeze(2)
         regions = share.expand_as(passes.attention)
         if passes.encoder_pass.mask is not None:

@@ -4,6 +4,8 @@ B images, S words of a caption, T explained words, n words of a chunk, R regions
 H what the vocabulary layer reads.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -11,13 +13,14 @@ from torch import Tensor
 
 from whysaid.attribution.backward import batched_gradient, in_chunks
 from whysaid.attribution.explaining import explaining
-from whysaid.attribution.lrp.composite import Composite, Rules
+from whysaid.attribution.lrp.composite import PAPER, TEXT, TOWER, Composite, Rules
+from whysaid.attribution.lrp.layers import Layer
 from whysaid.attribution.lrp.products import check_products
 from whysaid.attribution.method import Explanation
 from whysaid.attribution.non_finite import non_finite_decoder_layer
 from whysaid.attribution.targets import Targets
 from whysaid.data.batch import Pictured
-from whysaid.errors import UserError
+from whysaid.errors import DoesNotApplyError, UserError
 from whysaid.models.explainable import Explainable
 from whysaid.models.relevance import lrp
 
@@ -34,7 +37,7 @@ class Trace:
         regions: (B, R, D), a leaf or in the graph of the images.
         mask: (B, R) of these, or None.
         images: (B, C, H, W), a leaf, or None.
-        rules: of the encoder, or None without images.
+        layers: those that followed rules, first to last.
     """
 
     outputs: Tensor
@@ -44,25 +47,43 @@ class Trace:
     regions: Tensor
     mask: Tensor | None
     images: Tensor | None
-    rules: Rules | None
+    layers: list[Layer]
 
 
 class LRP:
     """Relevance of pixels, regions and words for each word of a caption, all words of all images in one backward.
 
+    What is behind the encoder follows its marks (src/whysaid/models/relevance.py), or rules where a model has none.
+
     Args:
-        composite: the rules of the encoder.
-        epsilon: of the captioner's linear maps, sums and LSTM, in logits; paper: 0.01.
+        composite: the rules of an encoder of convolutions; by default the paper's.
+        epsilon: of the marks, that is of the captioner's linear maps, sums and LSTM, in logits; paper: 0.01.
         chunk: words explained at once, which caps the memory; halved by itself where a GPU's is not enough.
+        tower: the rules of an encoder that is a transformer; None: such a model is refused.
+        text: the rules of what is behind the encoder in a model without marks; None: such a model is refused.
+        marks: whether to follow the marks of a model that has them; otherwise `text` rules it too.
 
     Raises:
-        UserError: chunk < 1 or epsilon < 0.
+        UserError: chunk < 1, epsilon < 0, or marks are not to be followed and there are no other rules.
     """
 
-    def __init__(self, composite: Composite, epsilon: float = 0.01, chunk: int = 4):
+    parts_of_score = True
+
+    def __init__(
+        self,
+        composite: Composite = PAPER,
+        epsilon: float = 0.01,
+        chunk: int = 4,
+        tower: Composite | None = TOWER,
+        text: Composite | None = TEXT,
+        marks: bool = True,
+    ):
         if chunk < 1 or epsilon < 0:
             raise UserError(f"LRP needs chunk ≥ 1 and epsilon ≥ 0, not {chunk} and {epsilon}")
+        if not marks and text is None:
+            raise UserError("LRP that does not follow a model's marks needs rules: set `text`")
         self.composite, self.epsilon, self.chunk = composite, epsilon, chunk
+        self.tower, self.text, self.marks = tower, text, marks
 
     def attribute(self, model: Explainable, batch: Pictured | Tensor, targets: Targets) -> Explanation:
         """Explains the words of one caption per image, as `Method.attribute` says.
@@ -83,47 +104,73 @@ class LRP:
         return Explanation(pixels, regions, words, residual)
 
     def _forward(self, model: Explainable, batch: Pictured | Tensor, targets: Targets) -> Trace:
-        images, regions, mask, rules = self.encode(model, batch)
+        images, regions, mask, layers = self.encode(model, batch)
         if len(regions) != len(targets.tokens):
             raise UserError(
                 f"there are {len(regions)} images and {len(targets.tokens)} captions: give one caption to each"
             )
-        with lrp(self.epsilon):
+        with self.behind(model) as rules:
             features = model.project(regions, mask)
             embedded = model.embed(targets.inputs()).detach().requires_grad_()
             outputs = model.read(embedded[:, : targets.context_length], features).output[:, targets.places]
             scores = targets.scores(model.head(outputs))
-        check_products(outputs, [embedded, regions])
+        if rules is None:
+            check_products(outputs, [embedded, regions])
         # the vocabulary layer sees each word by itself, so one pass gives the seeds of all
         (seeds,) = torch.autograd.grad(scores.sum(), outputs, retain_graph=True)
-        return Trace(outputs, seeds, scores, embedded, regions, mask, images, rules)
+        ruled = [*layers, *([] if rules is None else rules.layers)]
+        return Trace(outputs, seeds, scores, embedded, regions, mask, images, ruled)
+
+    @contextmanager
+    def behind(self, model: Explainable) -> Iterator[Rules | None]:
+        """Sets to work what the part of a model behind its encoder follows: its marks (None), or rules.
+
+        Raises:
+            UserError: the model has no marks, and there are no rules for it.
+        """
+        if model.marked and self.marks:
+            with lrp(self.epsilon):
+                yield None
+        else:
+            with _required(self.text, model).applied_behind(model) as rules:
+                yield rules
 
     def encode(
         self, model: Explainable, batch: Pictured | Tensor
-    ) -> tuple[Tensor | None, Tensor, Tensor | None, Rules | None]:
+    ) -> tuple[Tensor | None, Tensor, Tensor | None, list[Layer]]:
         """Runs the encoder under the rules, where the batch holds images.
 
         Returns:
             Images as a leaf, or None; regions as a node of their graph, or as a leaf; the mask of the regions, or None;
-            the rules at work, or None.
+            the encoder's layers that follow rules, first to last.
 
         Raises:
-            UserError: the encoder has no layer that a rule acts on.
+            UserError: the encoder has no layer that a rule acts on, or is a transformer, and there are no rules for it.
         """
         weight = model.embedding.weight
         images = batch if isinstance(batch, Tensor) else batch.images
         if images is not None:
             images = images.to(weight, copy=True).requires_grad_()
-            with self.composite.applied(model.encoder) as rules:
+            composite = _required(self.tower, model) if model.encoder.attends else self.composite
+            with composite.applied(model.encoder) as rules:
                 regions, mask = model.encoder(images)
             if not rules.layers:
-                raise UserError(
+                raise DoesNotApplyError(
                     f"no rule acts on {type(model.encoder).__name__}: it has no convolution or linear layer"
                 )
-            return images, regions, mask, rules
+            return images, regions, mask, rules.layers
         assert not isinstance(batch, Tensor) and batch.regions is not None, "a batch holds images or regions"
         mask = None if batch.mask is None else batch.mask.to(weight.device, copy=True)
-        return None, batch.regions.to(weight, copy=True).requires_grad_(), mask, None
+        return None, batch.regions.to(weight, copy=True).requires_grad_(), mask, []
+
+
+def _required(rules: Composite | None, model: Explainable) -> Composite:
+    """Gives the rules back. Raises UserError where there are none."""
+    if rules is None:
+        raise DoesNotApplyError(
+            f"these rules know no {type(model).__name__}: choose attribution=lrp, lrp_cp or lrp_attn"
+        )
+    return rules
 
 
 def _backward(trace: Trace, chunk: int) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -144,9 +191,8 @@ def _relevance(trace: Trace, chosen: slice) -> tuple[Tensor, ...]:
 
 def _culprit(model: Explainable, trace: Trace) -> str:
     """Names the layer in which the first number came up that is not finite: in the forward, or in the backward."""
-    layers = trace.rules.layers if trace.rules else []
-    forward = [layer.name for layer in layers if not layer.y.isfinite().all()]
-    backward = [layer.name for layer in reversed(layers) if not layer.finite]
+    forward = [layer.name for layer in trace.layers if not layer.y.isfinite().all()]
+    backward = [layer.name for layer in reversed(trace.layers) if not layer.finite]
     if not forward and not trace.scores.isfinite().all():
         return non_finite_decoder_layer(model, trace.embedded.detach(), trace.regions.detach(), trace.mask)
     return (forward or backward or ["the captioner"])[0]

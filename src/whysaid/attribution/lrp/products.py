@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.autograd.graph import Node, get_gradient_edge
 
-from whysaid.errors import UserError
+from whysaid.errors import DoesNotApplyError
 
 _PRODUCTS = ("MulBackward", "DivBackward", "BmmBackward", "MmBackward", "AddmmBackward", "BaddbmmBackward")
 
@@ -22,7 +22,7 @@ def check_products(output: Tensor, leaves: Sequence[Tensor]) -> None:
     for node in _inputs_first(get_gradient_edge(output).node, live):
         factors = [before for before, _ in node.next_functions if before in live]
         if len(factors) > 1 and node.name().startswith(_PRODUCTS):
-            raise UserError(
+            raise DoesNotApplyError(
                 f"LRP cannot explain this captioner: two factors of a product ({node.name()}) both carry relevance; "
                 "mark the one that only weights the other with `gate` (src/whysaid/models/relevance.py)"
             )

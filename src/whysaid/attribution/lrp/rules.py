@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from whysaid.data.images import Preprocessing
-from whysaid.errors import UserError
+from whysaid.errors import DoesNotApplyError, UserError
 
 Modifier = Callable[[Tensor], Tensor]
 
@@ -152,7 +152,7 @@ def _below(y: Tensor) -> Tensor:
 def _minus(bound: Sequence[float], x: Tensor) -> Tensor:
     """Gives −bound of each channel, in the shape of images x (B, C, H, W)."""
     if x.ndim != 4 or x.shape[1] != len(bound):
-        raise UserError(
+        raise DoesNotApplyError(
             "z^B needs an encoder whose first layer is a convolution of the pixels: choose another first rule"
         )
     return -x.new_tensor(bound).view(-1, 1, 1).expand_as(x)

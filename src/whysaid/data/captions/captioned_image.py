@@ -1,15 +1,10 @@
-"""Captioned images as every reader gives them, and how a caption becomes words."""
+"""Captioned images as every reader gives them."""
 
-import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from whysaid.data.images import Photo
-
-TOKENS = r"n't|[a-z0-9]+(?:[-.][a-z0-9]+)*|'(?:s|m|re|ve|ll|d)\b"
-"""What counts as a word: part of every vocabulary's fingerprint."""
-
-_TOKEN = re.compile(TOKENS)
-_CONTRACTION = re.compile(r"n['’]t\b")
+from whysaid.data.words import spaced
 
 
 @dataclass(frozen=True)
@@ -18,11 +13,11 @@ class CaptionedImage(Photo):
 
     captions: tuple[str, ...]
 
+    def spaced(self) -> "CaptionedImage":
+        """Returns the same with spaces between the characters of scripts that are written without them."""
+        return replace(self, captions=tuple(map(spaced, self.captions)))
 
-def words(caption: str) -> list[str]:
-    """The lower-case words of a caption, without punctuation; contractions split as the Penn Treebank does.
 
-    >>> words("A dog isn't on the man's T-shirt.")
-    ['a', 'dog', 'is', "n't", 'on', 'the', 'man', "'s", 't-shirt']
-    """
-    return _TOKEN.findall(_CONTRACTION.sub(" n't", caption.lower().replace("’", "'")))
+def captioned(images: Sequence[CaptionedImage], split: str) -> list[CaptionedImage]:
+    """Leaves out images without captions, but for a test split of which none has any: a server scores what is said."""
+    return [image for image in images if image.captions] or (list(images) if split == "test" else [])

@@ -1,14 +1,20 @@
 """Captioned images for Lightning: COCO, Flickr and Scenes alike."""
 
+from copy import copy
+from typing import Any, Self
+
 from rich.table import Table
 
-from whysaid.data.captions.captioned_image import CaptionedImage, words
+from whysaid.data.captions.captioned_image import CaptionedImage
 from whysaid.data.captions.corpus import Corpus, corpus_digest
-from whysaid.data.captions.dataset import CaptionDataset
-from whysaid.data.features.featured import Featured
+from whysaid.data.captions.dataset import CaptionDataset, Changing
+from whysaid.data.features.featured import ChangedSource, Featured
 from whysaid.data.object_words import ObjectWords
+from whysaid.data.removal.changes import Changes
+from whysaid.data.removal.removals import Removals
 from whysaid.data.splits import SPLITS, Source
 from whysaid.data.vocabulary import Vocabulary
+from whysaid.data.words import words
 from whysaid.errors import UserError
 
 
@@ -16,20 +22,18 @@ class CaptionData(Featured[CaptionedImage]):
     """The three splits of a captioning data set.
 
     Args:
-        name: of the data set; names the folder of what is derived from it.
-        root: folder of its files, which `source` reads.
-        source: reads the splits.
-        cache_dir: folder for what is derived: vocabulary, document frequencies, cached features.
+        name, root, source, cache_dir, cache_features: as of any images.
         object_words: what counts as an object for measures of hallucination.
         min_count: training words that occur less often become `<unk>`.
         max_words: captions are cut to this many words.
         captions_per_image: K in a training batch.
-        batch_size, eval_batch_size: images in a batch of one process.
-        num_workers: processes that load images; 0 with cached features, which need none.
-        cache_features: train and evaluate on stored encoder features (a frozen encoder) rather than on pixels.
-        limits: at most so many images of a split, for a quick look.
-        max_broken: share of the images of the splits in use that may be unreadable, in [0, 1].
-        seed: of order and draws.
+        characters: each character of a script that is written without spaces is a word.
+        removal: takes objects out of training pictures, for objectives that ask for it; None leaves all as they are.
+        settings: batch_size, eval_batch_size (images), num_workers, limits, max_broken, seed and evaluated, as of any
+            images.
+
+    Attributes:
+        changes: draws training pictures without an object; None where the data were made without.
     """
 
     def __init__(
@@ -42,34 +46,30 @@ class CaptionData(Featured[CaptionedImage]):
         min_count: int = 5,
         max_words: int = 30,
         captions_per_image: int = 5,
-        batch_size: int = 32,
-        eval_batch_size: int = 50,
-        num_workers: int = 0,
         cache_features: bool = False,
-        limits: dict[str, int] | None = None,
-        max_broken: float = 0.01,
-        seed: int = 0,
+        characters: bool = False,
+        removal: Removals | None = None,
+        **settings: Any,
     ):
-        super().__init__(
-            name,
-            root,
-            source,
-            cache_dir,
-            cache_features,
-            batch_size=batch_size,
-            eval_batch_size=eval_batch_size,
-            num_workers=num_workers,
-            limits=limits,
-            max_broken=max_broken,
-            seed=seed,
-        )
+        spaced = ChangedSource(source, CaptionedImage.spaced) if characters else source
+        super().__init__(name, root, spaced, cache_dir, cache_features, **settings)
         self.min_count, self.max_words, self.captions_per_image = min_count, max_words, captions_per_image
-        self.object_words = object_words
+        self.object_words, self.removal = object_words, removal
+        self.changes: Changes | None = None
         self._corpus: Corpus | None = None
+
+    def with_changes(self, changes: Changes) -> Self:
+        """Returns the same data with changed pictures in their training batches."""
+        made = copy(self)
+        made.changes = changes
+        return made
 
     def references(self, split: str) -> dict[int, list[str]]:
         """Image id → its reference captions."""
         return {image.id: list(image.captions) for image in self.images(split)}
+
+    def is_annotated(self, split: str) -> bool:
+        return any(image.captions for image in self.images(split))
 
     @property
     def corpus(self) -> Corpus:
@@ -82,8 +82,7 @@ class CaptionData(Featured[CaptionedImage]):
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The training split's vocabulary, or the checkpoint's where one was given to `use`."""
-        return self._vocabulary or self.corpus.vocabulary
+        return (self._inputs and self._inputs.vocabulary) or self.corpus.vocabulary
 
     def summary(self) -> Table:
         """Makes a table: split → images, captions, words, and the share of these words in the vocabulary.
@@ -98,17 +97,21 @@ class CaptionData(Featured[CaptionedImage]):
             captions = [words(caption) for image in images for caption in image.captions]
             count = sum(len(caption) for caption in captions)
             known = sum(word in vocabulary for caption in captions for word in caption)
-            coverage = f"{known / max(count, 1):.2%}"
+            coverage = f"{known / count:.2%}" if count else "no captions"
             table.add_row(split, f"{len(images):,}", f"{len(captions):,}", f"{count:,}", coverage)
         return table
 
     def dataset(self, split: str) -> CaptionDataset:
-        """The split as batches; UserError before `use`, or where no caption has a known word."""
-        assert self.preprocessing is not None, "call use() with the encoder's preprocessing first"
-        images, vocabulary = self.images(split), self.vocabulary
-        if not any(word in vocabulary for image in images for caption in image.captions for word in words(caption)):
+        """Makes the split into batches; UserError where no caption has a known word."""
+        inputs, images, vocabulary = self.inputs, self.images(split), self.vocabulary
+        said = (word for image in images for caption in image.captions for word in words(caption))
+        if self.is_annotated(split) and not any(word in vocabulary for word in said):
             raise UserError(f"no {split} caption has a word of the vocabulary: is the checkpoint of another data set?")
-        captions = self.captions_per_image if split == "train" else max(len(image.captions) for image in images)
+        training = split == "train"
+        captions = self.captions_per_image if training else max(len(image.captions) for image in images)
+        changing = None
+        if training and self.changes is not None and self.object_words is not None:
+            changing = Changing(self.changes, self.object_words)
         return CaptionDataset(
-            images, vocabulary, self.preprocessing, captions, self.max_words, self.features, self.seed
+            images, vocabulary, inputs.preprocessing, captions, self.max_words, inputs.features, self.seed, changing
         )

@@ -5,6 +5,7 @@ N-grams of vocabulary indices, `<end>` counting as a word, are packed into one u
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class DocumentFrequencies:
 
     @classmethod
     def build(cls, captions: Iterable[Sequence[Sequence[int]]], vocab_size: int) -> "DocumentFrequencies":
-        """From the encoded captions (`<start> … <end>`) of each image; UserError beyond 65,534 words."""
+        """Counts over the encoded captions (`<start> … <end>`) of each image; UserError beyond 65,534 words."""
         if vocab_size >= 2**_BITS - 1:
             raise UserError(f"a vocabulary of {vocab_size} words is too large (65,534): raise data.min_count")
         documents = [_document(captions_of_image) for captions_of_image in captions]
@@ -46,14 +47,15 @@ class DocumentFrequencies:
         return np.where(self.keys[at] == packed, self.counts[at], 0)
 
     def save(self, path: Path) -> None:
-        """Written whole or not at all."""
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, keys=self.keys, counts=self.counts, documents=self.documents)
-        partial.replace(path)
+        """Writes a file for `load`."""
+        with path.open("wb") as file:
+            np.savez(file, keys=self.keys, counts=self.counts, documents=self.documents)
 
     @classmethod
     def load(cls, path: Path) -> "DocumentFrequencies":
-        """From a file of `save`."""
+        """Reads a file of `save`; ValueError, or what zipfile raises, where it is none."""
+        if path.exists() and not is_zipfile(path):
+            raise ValueError("it is no archive of arrays")  # numpy would take it for a pickle, and say how to load that
         with np.load(path) as arrays:
             return cls(arrays["keys"], arrays["counts"], int(arrays["documents"]))
 
@@ -61,5 +63,5 @@ class DocumentFrequencies:
 def _document(captions: Sequence[Sequence[int]]) -> np.ndarray:
     """The distinct n-grams of order 1 to 4 of one image's captions, without `<start>`."""
     stripped = [caption[1:] if caption[0] == START else caption for caption in captions]
-    found = [ngrams(caption, order) for caption in stripped for order in range(1, MAX_ORDER + 1)]
-    return np.unique(np.concatenate(found))
+    parts = [ngrams(caption, order) for caption in stripped for order in range(1, MAX_ORDER + 1)]
+    return np.unique(np.concatenate(parts))

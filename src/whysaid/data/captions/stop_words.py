@@ -6,7 +6,7 @@ import yaml
 
 
 def _read() -> frozenset[str]:
-    groups = yaml.safe_load(Path(__file__).with_name("stop_words.yaml").read_text())
+    groups = yaml.safe_load(Path(__file__).with_name("stop_words.yaml").read_text(encoding="utf-8"))
     return frozenset(word for words in groups.values() for word in words)
 
 

@@ -13,7 +13,11 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from whysaid.data.features.store import FeatureStore, FeatureWriter, StaleCache
+from whysaid.data.features.index import StaleCache
+from whysaid.data.features.pictures import PictureKeys
+from whysaid.data.features.store import FeatureStore
+from whysaid.data.features.writer import FeatureWriter
+from whysaid.data.files.folder import visible_files
 from whysaid.errors import UserError
 
 REGIONS = 36
@@ -24,7 +28,7 @@ _FIELDS = 6
 """image_id, image_w, image_h, num_boxes, boxes, features; tab-separated, the last two float32 in base64."""
 
 
-def store_regions(source: Path, folder: Path, fingerprint: str, dim: int, wanted: Collection[int]) -> None:
+def store_regions(source: Path, folder: Path, fingerprint: str, dim: int, wanted: PictureKeys) -> None:
     """Writes the regions of images that `folder` does not hold yet; may be repeated with the next file.
 
     Args:
@@ -33,32 +37,47 @@ def store_regions(source: Path, folder: Path, fingerprint: str, dim: int, wanted
         folder: of the FeatureStore, continued or extended; locked while written.
         fingerprint: of the encoder that the regions stand in for.
         dim: D.
-        wanted: ids of the images of the data set; others are left out.
+        wanted: keys of the pictures of the data set; others are left out.
 
-    Raises UserError, naming file and line, where features are damaged or of another width.
+    Raises UserError where two pictures have one id, which files of regions cannot tell apart, and where features are
+    damaged or of another width, naming file and line.
     """
+    by_id = _by_id(wanted)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"), FeatureWriter(folder, fingerprint, (REGIONS, dim)) as writer:
-        missing = {image_id for image_id in wanted if image_id not in writer}
+        missing = {image_id for image_id, key in by_id.items() if key not in writer}
         with tqdm(total=len(missing), desc="regions", unit="image", disable=None) as bar:
             for path in _files(source):
                 for image_id, regions in _read(path, missing, dim):
-                    writer.add(image_id, regions[:REGIONS])
+                    writer.add(by_id[image_id], regions[:REGIONS])
                     missing.remove(image_id)
                     bar.update()
 
 
-def open_regions(folder: Path, fingerprint: str, wanted: Collection[int]) -> FeatureStore:
-    """The store that `store_regions` left; UserError saying how to prepare it where an image of `wanted` lacks."""
+def _by_id(wanted: PictureKeys) -> dict[int, str]:
+    """Returns image id → key."""
+    paths: dict[int, Path] = {}
+    for image_id, path in wanted:
+        if paths.setdefault(image_id, path) != path:
+            raise UserError(
+                f"{paths[image_id]} and {path} are both image {image_id}, and files of regions know images by their "
+                "ids alone: give the pictures ids of their own"
+            )
+    return {image_id: key for (image_id, _), key in wanted.items()}
+
+
+def open_regions(folder: Path, fingerprint: str, wanted: PictureKeys) -> FeatureStore:
+    """Opens the store that `store_regions` left; UserError saying how to prepare it where a wanted picture lacks."""
     try:
         store = FeatureStore(folder, fingerprint)
     except StaleCache as error:
         raise UserError(f"there are no finished bottom-up regions in {folder}: run {_COMMAND}") from error
-    missing = sorted(image_id for image_id in wanted if image_id not in store)
+    missing = sorted(picture for picture, key in wanted.items() if key not in store)
     if missing:
+        image_id, path = missing[0]
         raise UserError(
-            f"{folder} lacks the regions of {len(missing)} of {len(wanted)} images, the first is image {missing[0]}: "
-            f"run {_COMMAND} on the file that holds them"
+            f"{folder} lacks the regions of {len(missing)} of {len(wanted)} images, the first is image {image_id}, "
+            f"{path}: run {_COMMAND} on the file that holds them"
         )
     return store
 
@@ -69,7 +88,7 @@ def _files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     # the published training features come in parts: NAME.tsv.0, NAME.tsv.1
-    files = sorted(path for path in source.iterdir() if {".tsv", ".npy", ".npz"} & set(path.suffixes))
+    files = [path for path in visible_files(source) if {".tsv", ".npy", ".npz"} & set(path.suffixes)]
     if not files:
         raise UserError(f"{source} holds no TSV, .npy or .npz file: set regions_file")
     return files

@@ -30,7 +30,7 @@ class Archive:
 
     @property
     def name(self) -> str:
-        """Of the zip file."""
+        """File name of the zip."""
         return PurePosixPath(urlparse(self.url).path).name
 
 

@@ -1,13 +1,19 @@
 """Out of a zip file: safely, checked, and continued where it was interrupted."""
 
+import os
 import shutil
+import struct
+import zlib
 from collections.abc import Sequence
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from tqdm import tqdm
 
 from whysaid.data.files.download import require_space
+from whysaid.data.files.links import require_inside
+from whysaid.data.files.whole import replaced
 from whysaid.errors import UserError
 
 
@@ -30,8 +36,14 @@ def extract(archive: Path, folder: Path, wanted: Sequence[str]) -> None:
             missing = [member for member in members if not _there(folder, member)]
             require_space(archive.parent, sum(member.file_size for member in missing))
             for member in tqdm(missing, desc=archive.stem, unit="file", disable=None):
-                _extract_one(opened, member, folder / member.filename)
-    except (BadZipFile, EOFError) as error:
+                _extract_member(opened, member, folder)
+            if missing:
+                os.sync()
+    except UserError:
+        raise
+    except RuntimeError as error:  # encrypted, or packed by a method that zipfile does not know
+        raise UserError(f"{archive} cannot be unpacked ({error}): it is another file; delete it") from error
+    except (BadZipFile, EOFError, LZMAError, ValueError, zlib.error, struct.error) as error:
         raise UserError(f"{archive} is damaged ({error}): delete it and run this again") from error
     except OSError as error:
         raise UserError(f"{archive} cannot be unpacked ({error}): put that right and run this again") from error
@@ -41,14 +53,14 @@ def _chosen(opened: ZipFile, archive: Path, wanted: Sequence[str]) -> list[ZipIn
     files = [member for member in opened.infolist() if not member.is_dir()]
     for member in files:
         path = PurePosixPath(member.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0]:
             raise UserError(f"{archive} is not to be trusted: {member.filename!r} leads out of its folder; delete it")
     chosen: list[ZipInfo] = []
     for name in wanted:
-        found = [m for m in files if m.filename == name or m.filename.startswith(f"{name}/")]
-        if not found:
+        members = [m for m in files if m.filename == name or m.filename.startswith(f"{name}/")]
+        if not members:
             raise UserError(f"{archive} holds no {name}: it is another file; delete it and run this again")
-        chosen += found
+        chosen += members
     return chosen
 
 
@@ -57,9 +69,10 @@ def _there(folder: Path, member: ZipInfo) -> bool:
     return path.is_file() and path.stat().st_size == member.file_size
 
 
-def _extract_one(opened: ZipFile, member: ZipInfo, path: Path) -> None:
+def _extract_member(opened: ZipFile, member: ZipInfo, folder: Path) -> None:
+    path = folder / member.filename
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with opened.open(member) as source, partial.open("wb") as target:
+    require_inside(path.parent, folder)
+    # one of a hundred thousand: the disk is waited for behind the last
+    with replaced(path, durable=False) as partial, opened.open(member) as source, partial.open("wb") as target:
         shutil.copyfileobj(source, target)
-    partial.replace(path)

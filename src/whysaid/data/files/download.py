@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 
 from tqdm import tqdm
 
+from whysaid.data.files.whole import partial_of, put_in_place
 from whysaid.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -37,18 +38,18 @@ def download(url: str, path: Path, size: int, md5: str | None = None) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    partial = partial_of(path)
     require_space(path.parent, size - _bytes(partial))
     while (have := _bytes(partial)) < size:
         _append(url, partial, have, size)
         if _bytes(partial) <= have:
             raise UserError(f"{url} broke off at {have:,} of {size:,} bytes: run this again, it continues there")
     _verify(partial, url, size, md5)
-    partial.replace(path)
+    put_in_place(partial, path)
 
 
 def require_space(folder: Path, needed: int) -> None:
-    """UserError unless `needed` bytes are free where `folder` lies."""
+    """Raises UserError unless `needed` bytes are free where `folder` lies."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(f"{folder} needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: make room and go on")
@@ -59,7 +60,7 @@ def _bytes(partial: Path) -> int:
 
 
 def _append(url: str, partial: Path, have: int, size: int) -> None:
-    """One connection: asks for what is missing, and keeps what comes until it ends or breaks."""
+    """Opens one connection, asks for what is missing, and keeps what comes until it ends or breaks."""
     with _ask(url, partial, have) as response:
         if have and response.status != 206:  # the server sends the file from its beginning
             have = 0
@@ -92,7 +93,7 @@ def _ask(url: str, partial: Path, have: int) -> HTTPResponse:
 
 
 def _received(response: HTTPResponse) -> Iterator[bytes]:
-    """What comes until the end or until the connection breaks; the size of the file tells which it was."""
+    """Yields what comes until the end or until the connection breaks; the size of the file tells which it was."""
     try:
         while chunk := response.read(_CHUNK):
             yield chunk
@@ -101,10 +102,10 @@ def _received(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _verify(partial: Path, url: str, size: int, md5: str | None) -> None:
-    found = _bytes(partial)
-    if found != size:
+    received = _bytes(partial)
+    if received != size:
         partial.unlink()
-        raise UserError(f"{url} came as {found:,} bytes where {size:,} are expected: removed, run this again")
+        raise UserError(f"{url} came as {received:,} bytes where {size:,} are expected: removed, run this again")
     if md5 is None:
         return
     with partial.open("rb") as file:

@@ -39,8 +39,8 @@ class InpaintingData(Splits[Photo]):
         removed: Removed | None = None,
         **settings: Any,
     ):
-        super().__init__(source, **settings)
-        self.name, self.root, self.framing, self.masks, self.removed = name, root, framing, masks, removed
+        super().__init__(source, root, **settings)
+        self.name, self.framing, self.masks, self.removed = name, framing, masks, removed
 
     def summary(self) -> Table:
         """Makes a table: split → images."""
@@ -51,11 +51,11 @@ class InpaintingData(Splits[Photo]):
 
     def dataset(self, split: str) -> InpaintingDataset:
         photos = self.images(split)
-        self.masks.ready()
+        self.masks.prefetch()
         return InpaintingDataset(photos, self.framing, self.masks, training=split == "train", seed=self.seed)
 
     def test_dataloader(self) -> list[DataLoader[Any]]:  # type: ignore[override]
-        """Random holes, then removed objects where there are such."""
+        """Loaders of random holes, then of removed objects where there are such."""
         loaders = [self.loader(self.evaluated)]
         if self.removed is not None:
             loaders.append(self.batches(self.removed(self.images(self.evaluated), self.source), training=False))

@@ -1,8 +1,10 @@
 """Photos without annotations: any folder of images, and CelebA."""
 
 import hashlib
+import os
 from pathlib import Path
 
+from whysaid.data.files.folder import visible_files
 from whysaid.data.images import Photo
 from whysaid.data.splits import SPLITS
 from whysaid.errors import UserError
@@ -14,7 +16,7 @@ class ImageFolder:
     """Images under a folder, in `train/`, `val/` and `test/` where these are there, otherwise split by name.
 
     Args:
-        root: the folder; images may lie in folders within it.
+        root: the folder; images may lie in folders within it. Hidden files and folders, `.name`, are left out.
         val, test: share of the images of an undivided folder, in [0, 1); a name decides where an image belongs, so it
             stays there when others are added.
     """
@@ -28,14 +30,14 @@ class ImageFolder:
             raise UserError(f"there is no folder {self.root}: set data.root to one with images")
         divided = all((self.root / name).is_dir() for name in SPLITS)
         folder = self.root / split if divided else self.root
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        paths = [path for path in visible_files(folder, below=True) if path.suffix.lower() in SUFFIXES]
         chosen = [path for path in paths if divided or self._split(path) == split]
         if not chosen:
             raise UserError(f"{folder} has no image for the {split} split: put some there, or set data.root")
         return [Photo(number, path) for number, path in enumerate(chosen)]
 
     def _split(self, path: Path) -> str:
-        name = str(path.relative_to(self.root)).encode()
+        name = os.fsencode(path.relative_to(self.root))  # which need not be UTF-8
         place = int.from_bytes(hashlib.blake2b(name, digest_size=4).digest()) / 2**32
         if place < self.shares["test"]:
             return "test"
@@ -60,7 +62,7 @@ class CelebA:
             raise UserError(f"{path} is missing: `python -m src.prepare data=celeba` says where to get it")
         wanted = str(SPLITS.index(split))
         photos = []
-        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
             fields = line.split()
             if len(fields) != 2 or fields[1] not in ("0", "1", "2") or Path(fields[0]).name != fields[0]:
                 raise UserError(f"line {number} of {path} is no image name and 0, 1 or 2: fetch it again")

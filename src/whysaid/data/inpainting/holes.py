@@ -47,14 +47,16 @@ def uncentred(images: Tensor) -> Tensor:
     return ((images.float() + 1) / 2).clamp(0, 1)
 
 
-def collated(ids: Sequence[int], images: Sequence[Tensor], masks: Sequence[Mask]) -> InpaintingBatch:
-    """A batch of images (3, H, W) of one size and their masks (H, W)."""
+def collated(
+    ids: Sequence[int], images: Sequence[Tensor], masks: Sequence[Mask], broken: Sequence[str] = ()
+) -> InpaintingBatch:
+    """Makes a batch of images (3, H, W) of one size and their masks (H, W); `broken` as there."""
     holes = torch.from_numpy(np.stack(masks))[:, None].float()
-    return InpaintingBatch(torch.tensor(ids), torch.stack(list(images)), holes)
+    return InpaintingBatch(torch.tensor(ids), torch.stack(list(images)), holes, list(broken))
 
 
 class InpaintingDataset(Dataset[InpaintingBatch]):
-    """Indexed by a list of keys, it gives one batch; crop, mirror and hole are draws of (seed, epoch, index).
+    """Gives one batch for a list of keys; crop, mirror and hole are draws of (seed, epoch, index).
 
     Args:
         photos: of one split.
@@ -81,6 +83,4 @@ class InpaintingDataset(Dataset[InpaintingBatch]):
             images.append(centred(framed))
             masks.append(self.masks(rng, framed.height, framed.width))
             broken += unreadable
-        batch = collated(ids, images, masks)
-        batch.broken = broken
-        return batch
+        return collated(ids, images, masks, broken)

@@ -4,13 +4,15 @@ Lengths are given at 256 pixels, as published, and scale with the shorter side S
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from skimage.morphology import dilation, disk
+
+from whysaid.errors import UserError
 
 Mask = NDArray[np.bool_]
 """(H, W), true = hole."""
@@ -26,8 +28,8 @@ class Shape:
         """A mask (H, W), true somewhere; the same state of `rng` draws the same one."""
         raise NotImplementedError
 
-    def ready(self) -> None:
-        """Reads what it needs; called before processes are started that all draw."""
+    def prefetch(self) -> None:
+        """Reads the files that its holes are made of now, once, and not in each of the processes that draw."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Objects(Shape):
     def __init__(self, outlines: Sequence[Mask], share: tuple[float, float] = (0.03, 0.25), dilate: float = 6.0):
         self.outlines, self.share, self.dilate = outlines, share, dilate
 
-    def ready(self) -> None:
+    def prefetch(self) -> None:
         len(self.outlines)
 
     def __call__(self, rng: np.random.Generator, height: int, width: int) -> Mask:
@@ -116,40 +118,57 @@ class Objects(Shape):
         top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
         mask = np.zeros((height, width), bool)
         mask[top : top + rows, left : left + columns] = resized
-        return dilated(mask, round(scaled(self.dilate, height, width)))
+        return grown(mask, self.dilate)
 
 
 @dataclass(frozen=True)
 class Union(Shape):
-    """All of several kinds at once; a box and strokes in the paper."""
+    """All of several kinds at once; a box and strokes in the paper.
 
-    shapes: Sequence[Shape]
+    Attributes:
+        shapes: name → kind, drawn in this order.
+    """
 
-    def ready(self) -> None:
-        for shape in self.shapes:
-            shape.ready()
+    shapes: Mapping[str, Shape]
+
+    def prefetch(self) -> None:
+        for shape in self.shapes.values():
+            shape.prefetch()
 
     def __call__(self, rng: np.random.Generator, height: int, width: int) -> Mask:
         mask = np.zeros((height, width), bool)
-        for shape in self.shapes:
+        for shape in self.shapes.values():
             mask |= shape(rng, height, width)
         return mask
 
 
 @dataclass(frozen=True)
 class OneOf(Shape):
-    """One of several kinds, each as often as its weight says."""
+    """One of several kinds, each as often as its weight says.
 
-    shapes: Sequence[Shape]
-    weights: Sequence[float]
+    Attributes:
+        shapes: name → kind.
+        weights: name → how often, in any unit.
 
-    def ready(self) -> None:
-        for shape in self.shapes:
-            shape.ready()
+    Raises UserError where a kind has no weight, or a weight no kind.
+    """
+
+    shapes: Mapping[str, Shape]
+    weights: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if self.shapes.keys() != self.weights.keys():
+            kinds, weights = ", ".join(self.shapes), ", ".join(self.weights)
+            raise UserError(f"holes of the kinds {kinds} have weights for {weights}: give one for each in data.masks")
+
+    def prefetch(self) -> None:
+        for shape in self.shapes.values():
+            shape.prefetch()
 
     def __call__(self, rng: np.random.Generator, height: int, width: int) -> Mask:
-        shares = np.array(self.weights) / sum(self.weights)
-        return self.shapes[rng.choice(len(self.shapes), p=shares)](rng, height, width)
+        kinds = list(self.shapes)
+        shares = np.array([self.weights[kind] for kind in kinds]) / sum(self.weights.values())
+        return self.shapes[kinds[rng.choice(len(kinds), p=shares)]](rng, height, width)
 
 
 def scaled(length: float, height: int, width: int) -> float:
@@ -160,6 +179,11 @@ def scaled(length: float, height: int, width: int) -> float:
 def dilated(mask: Mask, radius: int) -> Mask:
     """The mask grown by `radius` pixels in all directions, a disk around each of its own."""
     return np.asarray(dilation(mask, disk(radius))) if radius > 0 else mask
+
+
+def grown(mask: Mask, length: float) -> Mask:
+    """The mask grown by a length at 256 pixels in all directions: the hole that an object leaves."""
+    return dilated(mask, round(scaled(length, *mask.shape)))
 
 
 def trimmed(mask: Mask) -> Mask:

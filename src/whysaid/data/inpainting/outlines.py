@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from whysaid.data.annotated import read_instances
 from whysaid.data.captions.captioned_image import CaptionedImage
 from whysaid.data.inpainting.masks import Mask
-from whysaid.data.instances import Instance, read_instances
+from whysaid.data.instances import Instance
 from whysaid.data.splits import Source
 from whysaid.errors import UserError
 

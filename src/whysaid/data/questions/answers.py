@@ -51,29 +51,33 @@ def normalised(answer: str) -> str:
 
 
 def _without_punctuation(text: str) -> str:
-    """A mark beside a space, and every mark of a text with a number such as 1,000, is dropped; others become spaces."""
-    found = text
+    """Drops marks beside a space, and every mark of a text with a number such as 1,000; others become spaces."""
+    stripped = text
     drop = _THOUSANDS.search(text) is not None
     for mark in _PUNCTUATION:
         beside_space = f"{mark} " in text or f" {mark}" in text
-        found = found.replace(mark, "" if drop or beside_space else " ")
-    return _PERIOD.sub("", found)
+        stripped = stripped.replace(mark, "" if drop or beside_space else " ")
+    return _PERIOD.sub("", stripped)
 
 
 class AnswerVocabulary:
-    """The answers that a model chooses among, normalised; a plain list of strings, most frequent first."""
+    """The answers that a model chooses among; a plain list of strings, most frequent first.
+
+    Those of models trained here are normalised, and others are found by their normalised form too.
+    """
 
     def __init__(self, answers: Sequence[str]):
-        """`answers` holds none twice (ValueError)."""
-        if len(set(answers)) != len(answers):
+        """Raises ValueError where `answers` holds one twice, or one that is no text."""
+        if not all(isinstance(answer, str) for answer in answers) or len(set(answers)) != len(answers):
             raise ValueError("an answer vocabulary holds each answer once")
         self.answers = list(answers)
-        self.index = {answer: i for i, answer in enumerate(answers)}
+        forms = {normalised(answer): i for i, answer in reversed(list(enumerate(answers)))}
+        self.index = forms | {answer: i for i, answer in enumerate(answers)}
 
     @classmethod
-    def build(cls, given: Iterable[str], size: int) -> "AnswerVocabulary":
-        """The `size` most frequent of the answers given to a training split, then by name; the paper: 3,000."""
-        counts = Counter(map(normalised, given))
+    def build(cls, answers: Iterable[str], size: int) -> "AnswerVocabulary":
+        """Takes the `size` most frequent of a training split's answers, then by name; the paper: 3,000."""
+        counts = Counter(map(normalised, answers))
         ranked = sorted(counts, key=lambda answer: (-counts[answer], answer))
         return cls([answer for answer in ranked if answer][:size])
 
@@ -81,8 +85,12 @@ class AnswerVocabulary:
         return len(self.answers)
 
     def __contains__(self, answer: str) -> bool:
-        return normalised(answer) in self.index
+        return self.encode([answer]) != [-1]
+
+    def spelled(self, answer: str) -> str:
+        """An answer that it holds, as it stands here (KeyError)."""
+        return self.answers[self.index[answer if answer in self.index else normalised(answer)]]
 
     def encode(self, answers: Iterable[str]) -> list[int]:
         """Index of each answer, −1 for one that is not in the vocabulary."""
-        return [self.index.get(normalised(answer), -1) for answer in answers]
+        return [self.index.get(answer, self.index.get(normalised(answer), -1)) for answer in answers]

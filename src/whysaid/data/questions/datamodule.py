@@ -4,18 +4,19 @@ B batch, K questions per image, S words, P people, C choices.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from rich.table import Table
 
 from whysaid.data.augmentation import Augmentation
-from whysaid.data.captions.captioned_image import words
-from whysaid.data.features.featured import Featured
+from whysaid.data.features.featured import ChangedSource, Featured
 from whysaid.data.questions.answers import AnswerVocabulary
 from whysaid.data.questions.dataset import QuestionDataset
 from whysaid.data.questions.vqa import AskedImage, Question
 from whysaid.data.splits import SPLITS, Source
 from whysaid.data.vocabulary import Vocabulary
+from whysaid.data.words import require_spaces, words
 from whysaid.errors import UserError
 
 
@@ -26,13 +27,14 @@ class QuestionData(Featured[AskedImage]):
     encoded once for all of these.
 
     Args:
-        name, root, source, cache_dir, cache_features: as of any images.
+        name, root, source, cache_dir, cache_features, characters: as of captions.
         answers: size of the answer vocabulary: the most frequent answers of the training split; the paper: 3,000.
         min_count: words of training questions that occur less often become `<unk>`.
         max_words: questions are cut to this many words.
         questions_per_image: K.
         shift, mirror: training pictures are moved by at most so many pixels, and mirrored, at random.
-        settings: batch_size, eval_batch_size (images), num_workers, limits, max_broken, seed, as of any images.
+        settings: batch_size, eval_batch_size (images), num_workers, limits, max_broken, seed and evaluated, as of any
+            images.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class QuestionData(Featured[AskedImage]):
         shift: int = 0,
         mirror: bool = False,
         cache_features: bool = False,
+        characters: bool = False,
         **settings: Any,
     ):
+        source = ChangedSource(source, AskedImage.spaced) if characters else source
         super().__init__(name, root, source, cache_dir, cache_features, **settings)
         self.answer_count, self.min_count, self.max_words = answers, min_count, max_words
         self.questions_per_image = questions_per_image
@@ -59,34 +63,34 @@ class QuestionData(Featured[AskedImage]):
                 "cached features are of pictures as they are: set data.shift=0 and data.mirror=false, "
                 "or data.cache_features=false"
             )
-        self._built: Vocabulary | None = None
-        self._answers: AnswerVocabulary | None = None
 
     def questions(self, split: str) -> dict[int, Question]:
-        """Question id → the question, of a split."""
+        """Questions of a split by their ids."""
         return {question.id: question for image in self.images(split) for question in image.questions}
+
+    def is_annotated(self, split: str) -> bool:
+        return any(question.answers for image in self.images(split) for question in image.questions)
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The words of the training questions, or the checkpoint's where they were given to `use`."""
-        if self._vocabulary is None and self._built is None:
-            texts = (words(question.text) for question in self.questions("train").values())
-            self._built = Vocabulary.build(texts, self.min_count)
-        found = self._vocabulary or self._built
-        assert found is not None
-        return found
+        """The words of the training questions, or the checkpoint's where the model's inputs bring them."""
+        return (self._inputs and self._inputs.vocabulary) or self._own_vocabulary
 
     @property
     def answers(self) -> AnswerVocabulary:
-        """The answers of the training split, or the checkpoint's where they were given to `use_answers`."""
-        if self._answers is None:
-            given = (answer for question in self.questions("train").values() for answer in question.answers)
-            self._answers = AnswerVocabulary.build(given, self.answer_count)
-        return self._answers
+        """The answers of the training split, or the checkpoint's where the model's inputs bring them."""
+        return (self._inputs and self._inputs.answers) or self._own_answers
 
-    def use_answers(self, answers: AnswerVocabulary) -> None:
-        """A checkpoint's answers in place of the training split's."""
-        self._answers = answers
+    @cached_property
+    def _own_vocabulary(self) -> Vocabulary:
+        texts = [question.text for question in self.questions("train").values()]
+        require_spaces(texts)
+        return Vocabulary.build(map(words, texts), self.min_count)
+
+    @cached_property
+    def _own_answers(self) -> AnswerVocabulary:
+        answers = (answer for question in self.questions("train").values() for answer in question.answers)
+        return AnswerVocabulary.build(answers, self.answer_count)
 
     def summary(self) -> Table:
         """Makes a table: split → images, questions, and the share of these whose commonest answer a model can give."""
@@ -96,24 +100,23 @@ class QuestionData(Featured[AskedImage]):
         for split in SPLITS:
             questions = self.questions(split).values()
             known = sum(question.answer in answers for question in questions)
-            coverage = f"{known / max(len(questions), 1):.2%}"
+            coverage = f"{known / max(len(questions), 1):.2%}" if self.is_annotated(split) else "no answers"
             table.add_row(split, f"{len(self.images(split)):,}", f"{len(questions):,}", coverage)
         return table
 
     def dataset(self, split: str) -> QuestionDataset:
-        """The split as batches; UserError before `use`, or where no question has a known word."""
-        assert self.preprocessing is not None, "call use() with the encoder's preprocessing first"
-        images = grouped(self.images(split), self.questions_per_image)
+        """Makes the split into batches; UserError where no question has a known word."""
+        inputs, images = self.inputs, grouped(self.images(split), self.questions_per_image)
         if not any(word in self.vocabulary for image in images for q in image.questions for word in words(q.text)):
             raise UserError(f"no {split} question has a known word: is the checkpoint of another data set?")
         return QuestionDataset(
             images,
             self.vocabulary,
             self.answers,
-            self.preprocessing,
+            inputs.preprocessing,
             self.questions_per_image,
             self.max_words,
-            self.features,
+            inputs.features,
             self.augmentation if split == "train" else None,
         )
 

@@ -11,14 +11,13 @@ from torch import Tensor
 
 from whysaid.data.augmentation import Augmentation, Transformation
 from whysaid.data.batch import QuestionBatch
-from whysaid.data.captions.captioned_image import words
 from whysaid.data.dataset import PictureDataset
-from whysaid.data.features.store import FeatureStore
+from whysaid.data.features.pictures import PictureFeatures
 from whysaid.data.images import Preprocessing
 from whysaid.data.questions.answers import AnswerVocabulary
 from whysaid.data.questions.vqa import AskedImage, Question
 from whysaid.data.sampler import Key
-from whysaid.data.vocabulary import PAD, UNK, Vocabulary
+from whysaid.data.vocabulary import PAD, Vocabulary
 
 
 class QuestionDataset(PictureDataset[AskedImage, QuestionBatch]):
@@ -41,7 +40,7 @@ class QuestionDataset(PictureDataset[AskedImage, QuestionBatch]):
         preprocessing: Preprocessing,
         per_image: int,
         max_words: int,
-        features: FeatureStore | None = None,
+        features: PictureFeatures | None = None,
         augmentation: Augmentation | None = None,
     ):
         super().__init__(images, preprocessing, features)
@@ -51,7 +50,7 @@ class QuestionDataset(PictureDataset[AskedImage, QuestionBatch]):
     def text_batch(self, keys: Sequence[Key]) -> QuestionBatch:
         images = [self.images[key.index] for key in keys]
         asked = [[changed(q, self.augmentation.change(key)) for q in self.images[key.index].questions] for key in keys]
-        read = [[question_tokens(q.text, self.vocabulary)[: self.max_words] for q in group] for group in asked]
+        read = [[self.vocabulary.question(q.text)[: self.max_words] for q in group] for group in asked]
         chosen = [[self.answers.encode(q.choices) for q in group] for group in asked]
         return QuestionBatch(
             torch.tensor([image.id for image in images]),
@@ -62,8 +61,8 @@ class QuestionDataset(PictureDataset[AskedImage, QuestionBatch]):
         )
 
     def _load(self, key: Key) -> tuple[Key, Tensor, list[str]]:
-        found, pixels, broken = super()._load(key)
-        return found, self.augmentation.change(found).picture(pixels), broken
+        read, pixels, broken = super()._load(key)
+        return read, self.augmentation.change(read).picture(pixels), broken
 
     def _filled(self, rows: Sequence[Sequence[Sequence[int]]], value: int) -> Tensor:
         """Lists of at most K lists → (B, K, longest) int64."""
@@ -81,8 +80,3 @@ def changed(question: Question, change: Transformation) -> Question:
         return question
     answers, choices = (tuple(map(change.text, texts)) for texts in (question.answers, question.choices))
     return replace(question, text=change.text(question.text), answers=answers, choices=choices)
-
-
-def question_tokens(text: str, vocabulary: Vocabulary) -> list[int]:
-    """Indices of a question's words; at least one, for a question without any is one unknown word."""
-    return [vocabulary.index.get(word, UNK) for word in words(text)] or [UNK]

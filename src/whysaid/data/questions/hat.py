@@ -12,8 +12,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from whysaid.data.annotated import read_instances
+from whysaid.data.files.folder import visible_files
 from whysaid.data.images import load_image
-from whysaid.data.instances import read_instances
 from whysaid.data.questions.vqa import AskedImage, Question
 from whysaid.errors import UserError
 
@@ -54,7 +55,7 @@ class HatMaps:
         self.strange: list[str] = []
         if not Path(folder).is_dir():
             raise UserError(f"there is no folder {folder}: fetch VQA-HAT's maps, and give study.hat= their folder")
-        for path in sorted(Path(folder).glob("*.png")):
+        for path in (path for path in visible_files(Path(folder)) if path.suffix == ".png"):
             match = _NAME.fullmatch(path.name)
             if match is None:
                 self.strange.append(path.name)
@@ -100,7 +101,7 @@ class DecidingObjects:
                 "these questions do not say which objects decide them: give study.hat= the folder of VQA-HAT's maps"
             )
         objects = read_instances(images).objects.values()
-        self.instances = {instance.id: instance for found in objects for instance in found}
+        self.instances = {instance.id: instance for annotated in objects for instance in annotated}
         self.side = side
 
     def __contains__(self, question: Question) -> bool:
@@ -111,5 +112,5 @@ class DecidingObjects:
         return HumanMaps([np.any(masks, 0).astype(np.float32)] if masks else [], [])
 
     def unasked(self, questions: Container[int]) -> list[str]:
-        """None: these maps are made of questions."""
+        """Returns no names: these maps are made of questions."""
         return []

@@ -59,10 +59,10 @@ NUMBERS = {3: "three", 4: "four"}
 def captions(scene: Scene) -> list[str]:
     """Five different captions of a scene, lower case, words separated by single spaces; the same on every call."""
     rng = random.Random(f"{scene.key}/captions")
-    seen: dict[str, None] = {}
-    while len(seen) < CAPTIONS_PER_SCENE:
-        seen[_caption(scene, rng)] = None
-    return list(seen)
+    said: dict[str, None] = {}
+    while len(said) < CAPTIONS_PER_SCENE:
+        said[_caption(scene, rng)] = None
+    return list(said)
 
 
 def salience(scene: Scene) -> list[int]:
@@ -86,7 +86,7 @@ def _caption(scene: Scene, rng: random.Random) -> str:
 
 
 def _mentions(count: int, rng: random.Random) -> int:
-    """How many of `count` objects a person names: the two most salient, or all, or seldom the first alone."""
+    """Draws how many of `count` objects a person names: the two most salient, or all, or seldom the first alone."""
     if count == 1:
         return 1
     return rng.choices((1, 2, count), (FIRST_ONLY, FIRST_TWO, ALL))[0]
@@ -126,7 +126,7 @@ def _many(scene: Scene, named: list[int], rng: random.Random) -> str:
 
 
 def _phrase(scene: Scene, index: int, rng: random.Random) -> str:
-    """`a big red ball`, or less of it."""
+    """Names an object: `a big red ball`, or less of it."""
     thing = scene.objects[index]
     words = []
     if rng.random() < TELLS_SIZE:

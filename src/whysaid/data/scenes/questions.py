@@ -64,19 +64,19 @@ def _rounds(candidates: Sequence[SceneQuestion], rng: random.Random) -> list[Sce
 
 
 def _existence(scene: Scene) -> list[SceneQuestion]:
-    """`is there a red ball?` Asked in vain where a ball is of another colour or size, or where another thing is red."""
+    """Asks `is there a red ball?`, in vain where a ball is of another colour or size, or where another thing is red."""
     things = scene.objects
-    found = []
+    asked = []
     for index, thing in enumerate(things):
         for adjective in (*COLOURS, *SIZES):
             answer = "yes" if adjective in (thing.colour, thing.size) else "no"
-            found.append(_is_there(scene, f"{adjective} {thing.name}", answer, (index,)))
+            asked.append(_is_there(scene, f"{adjective} {thing.name}", answer, (index,)))
     rng = random.Random(f"{scene.key}/questions")
     absent = [name for name in CLASSES if name not in {thing.name for thing in things}]
     for colour in sorted({thing.colour for thing in things}):
         deciding = tuple(index for index, thing in enumerate(things) if thing.colour == colour)
-        found.append(_is_there(scene, f"{colour} {rng.choice(absent)}", "no", deciding))
-    return found
+        asked.append(_is_there(scene, f"{colour} {rng.choice(absent)}", "no", deciding))
+    return asked
 
 
 def _is_there(scene: Scene, words: str, answer: str, deciding: tuple[int, ...]) -> SceneQuestion:
@@ -85,7 +85,7 @@ def _is_there(scene: Scene, words: str, answer: str, deciding: tuple[int, ...]) 
 
 
 def _counts(scene: Scene) -> list[SceneQuestion]:
-    """`how many things are there?`, `how many red things are there?`, from 1 to 4."""
+    """Asks `how many things are there?`, `how many red things are there?`, from 1 to 4."""
     groups = {"things": tuple(range(len(scene.objects)))}
     for adjective in (*COLOURS, *SIZES):
         members = tuple(i for i, thing in enumerate(scene.objects) if adjective in (thing.colour, thing.size))
@@ -98,7 +98,7 @@ def _counts(scene: Scene) -> list[SceneQuestion]:
 
 
 def _colours(scene: Scene) -> list[SceneQuestion]:
-    """`what colour is the ball?`"""
+    """Asks `what colour is the ball?`"""
     return [
         SceneQuestion(scene.image_id, "what colour is", f"what colour is the {thing.name}?", thing.colour, (index,))
         for index, thing in enumerate(scene.objects)
@@ -106,13 +106,13 @@ def _colours(scene: Scene) -> list[SceneQuestion]:
 
 
 def _positions(scene: Scene) -> list[SceneQuestion]:
-    """`what is left of the tree?` Decided by both objects."""
-    found = []
+    """Asks `what is left of the tree?`, which both objects decide."""
+    asked = []
     for reference, thing in enumerate(scene.objects):
         for relation in RELATIONS:
             answer = related(scene, reference, relation)
             if answer is not None:
                 text = f"what is {relation} the {thing.name}?"
                 deciding = tuple(sorted((answer, reference)))
-                found.append(SceneQuestion(scene.image_id, "what is", text, scene.objects[answer].name, deciding))
-    return found
+                asked.append(SceneQuestion(scene.image_id, "what is", text, scene.objects[answer].name, deciding))
+    return asked

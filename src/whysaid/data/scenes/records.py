@@ -33,7 +33,7 @@ def image_record(scene: Scene) -> Record:
 
 
 def file_name(scene: Scene) -> str:
-    """`000000000001.png`"""
+    """Name of a scene's picture: `000000000001.png`."""
     return f"{scene.image_id:012d}.png"
 
 

@@ -20,7 +20,7 @@ COVERED = 0.08
 
 
 def direction(scene: Scene, a: int, b: int) -> str | None:
-    """Where object `a` is, seen from `b`: `left of`, `right of`, `above`, `below`, or None where it is not clear."""
+    """Says where object `a` is, seen from `b`: `left of`, `right of`, `above`, `below`, None if unclear."""
     (ax, ay), (bx, by) = scene.objects[a].centre, scene.objects[b].centre
     across, down = ax - bx, ay - by
     if max(abs(across), abs(down)) < APART * scene.size:
@@ -33,7 +33,7 @@ def direction(scene: Scene, a: int, b: int) -> str | None:
 
 
 def depth(scene: Scene, a: int, b: int) -> str | None:
-    """`in front of` or `behind`, where object `a` hides a good part of `b` or the other way round; else None."""
+    """Says `in front of` or `behind`, where object `a` hides a good part of `b` or the other way round; else None."""
     front, rear = max(a, b), min(a, b)
     whole = silhouettes(scene)
     hidden = np.count_nonzero(whole[front] & whole[rear])
@@ -48,19 +48,19 @@ def near(scene: Scene, a: int, b: int) -> bool:
 
 
 def related(scene: Scene, b: int, relation: str) -> int | None:
-    """The one object that stands in `relation` to object `b`; None where there is none or anyone could argue.
+    """Index of the only object that stands in `relation` to object `b`; None where there is none or anyone could argue.
 
     For a direction, no other object may lie on that side, however slantwise; for depth, no other may overlap `b` so.
     """
     others = [a for a in range(len(scene.objects)) if a != b]
     if relation in ("in front of", "behind"):
-        found = [a for a in others if depth(scene, a, b) == relation]
-        return found[0] if len(found) == 1 else None
+        related = [a for a in others if depth(scene, a, b) == relation]
+        return related[0] if len(related) == 1 else None
     on_side = [a for a in others if _offset(scene, a, b, relation) > 0]
     return on_side[0] if len(on_side) == 1 and direction(scene, on_side[0], b) == relation else None
 
 
 def _offset(scene: Scene, a: int, b: int, relation: str) -> float:
-    """How far, in pixels, the centre of `a` lies from that of `b` in the sense of a direction."""
+    """Measures how far, in pixels, the centre of `a` lies from that of `b` in the sense of a direction."""
     (ax, ay), (bx, by) = scene.objects[a].centre, scene.objects[b].centre
     return {"left of": bx - ax, "right of": ax - bx, "above": by - ay, "below": ay - by}[relation]

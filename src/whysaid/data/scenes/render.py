@@ -29,13 +29,13 @@ def render(scene: Scene, without: int | None = None) -> NDArray[np.uint8]:
 
 def masks(scene: Scene) -> NDArray[np.bool_]:
     """(N, S, S): the pixels at which each of the N objects is seen; no pixel belongs to two."""
-    seen = silhouettes(scene)
-    covered = np.zeros(seen.shape[1:], bool)
-    for index in reversed(range(len(seen))):
+    visible = silhouettes(scene)
+    covered = np.zeros(visible.shape[1:], bool)
+    for index in reversed(range(len(visible))):
         hidden = covered.copy()
-        covered |= seen[index]
-        seen[index] &= ~hidden
-    return seen
+        covered |= visible[index]
+        visible[index] &= ~hidden
+    return visible
 
 
 def silhouettes(scene: Scene) -> NDArray[np.bool_]:

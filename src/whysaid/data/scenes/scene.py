@@ -29,7 +29,7 @@ class SceneObject:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """(x, y) in pixels."""
+        """Centre (x, y) in pixels."""
         return self.left + self.side / 2, self.top + self.side / 2
 
 
@@ -46,7 +46,7 @@ class Scene:
 
     @property
     def image_id(self) -> int:
-        """Unique over the splits, the same whatever their lengths."""
+        """Id of its picture, unique over the splits, the same whatever their lengths."""
         return SPLITS.index(self.split) * IDS_PER_SPLIT + self.index + 1
 
     @property

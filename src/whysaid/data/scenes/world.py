@@ -70,7 +70,7 @@ def scene(seed: int, split: str, index: int, size: int = 80) -> Scene:
 
 
 def _habitual(count: int, rng: random.Random) -> list[str]:
-    """`count` classes; those of a pair nearly always together."""
+    """Draws `count` classes; those of a pair nearly always together."""
     names: list[str] = []
     while len(names) < count:
         if count - len(names) >= 2 and rng.random() < PAIR_SHARE:
@@ -101,5 +101,5 @@ def _placed(names: list[str], colours: list[str], size: int, rng: random.Random)
 
 def _in_sight(drawn: Scene) -> bool:
     """Whether enough of every object is seen."""
-    seen = np.count_nonzero(masks(drawn), (1, 2))
-    return bool((seen >= SEEN * np.count_nonzero(silhouettes(drawn), (1, 2))).all())
+    in_sight = np.count_nonzero(masks(drawn), (1, 2))
+    return bool((in_sight >= SEEN * np.count_nonzero(silhouettes(drawn), (1, 2))).all())

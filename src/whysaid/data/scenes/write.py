@@ -10,10 +10,7 @@ ROOT/scenes.json                        the parameters, and whether all is there
 import json
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,10 +18,12 @@ from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm
 
+from whysaid.data.files.whole import replaced, write_whole
 from whysaid.data.scenes import records
 from whysaid.data.scenes.questions import QUESTIONS_PER_SCENE, SceneQuestion, balanced, questions
 from whysaid.data.scenes.render import render
 from whysaid.data.scenes.scene import SPLITS
+from whysaid.data.scenes.workers import mapped
 from whysaid.data.scenes.world import scene
 from whysaid.errors import UserError
 
@@ -34,9 +33,6 @@ VERSION = 2
 """Raised whenever the same parameters draw another world."""
 
 COUNTS = {"train": 6400, "val": 800, "test": 800}
-
-CHUNK = 50
-"""Scenes handed to a worker at a time."""
 
 SCENES_PER_WORKER = 400
 """Fewer are drawn sooner than another process starts."""
@@ -85,6 +81,7 @@ def build_scenes(
         with tqdm(total=total, desc="drawing scenes", unit="scene", disable=None) as progress:
             for split, count in counts.items():
                 _build_split(root, split, count, seed, size, workers, progress)
+        os.sync()  # the pictures, none of which was waited for
         _write_json(root / "scenes.json", {**parameters, "complete": True})
         log.info("drew %d scenes", total, extra={"progress": True})
 
@@ -104,10 +101,14 @@ def _is_complete(root: Path, parameters: dict[str, Any]) -> bool:
         if root.exists() and any(path.name != ".lock" for path in root.iterdir()):
             raise UserError(f"{root} holds other files than scenes: choose an empty folder")
         return False
-    found = json.loads(manifest.read_text())
-    complete = found.pop("complete")
-    if found != parameters:
-        differing = ", ".join(name for name in parameters if found.get(name) != parameters[name])
+    try:
+        there = json.loads(manifest.read_text(encoding="utf-8"))
+        complete = bool(there.pop("complete"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{manifest} is damaged, or of another program ({reason}): remove {root}") from None
+    if there != parameters:
+        differing = ", ".join(name for name in parameters if there.get(name) != parameters[name])
         raise UserError(f"{root} holds scenes drawn with another {differing}: choose another folder or remove this one")
     return complete
 
@@ -116,14 +117,14 @@ def _build_split(root: Path, split: str, count: int, seed: int, size: int, worke
     folder = root / f"{split}2017"
     folder.mkdir(exist_ok=True)
     drawn = []
-    with _mapped(partial(draw, folder, seed, split, size), count, workers) as scenes:
-        for one in scenes:
-            drawn.append(one)
+    with mapped(partial(draw, folder, seed, split, size), count, workers) as scenes:
+        for described in scenes:
+            drawn.append(described)
             progress.update()
-    images = [one.image for one in drawn]
-    captions = [record for one in drawn for record in one.captions]
-    objects = [record for one in drawn for record in one.objects]
-    candidates = (question for one in drawn for question in one.questions)
+    images = [described.image for described in drawn]
+    captions = [record for described in drawn for record in described.captions]
+    objects = [record for described in drawn for record in described.objects]
+    candidates = (question for described in drawn for question in described.questions)
     chosen = balanced(candidates, QUESTIONS_PER_SCENE[split] * count, f"{seed}/{split}/questions")
     asked, answered = records.question_records(chosen)
     annotations, vqa, name = root / "annotations", root / "vqa", f"{split}2017"
@@ -133,29 +134,16 @@ def _build_split(root: Path, split: str, count: int, seed: int, size: int, worke
     _write_json(vqa / f"v2_mscoco_{name}_annotations.json", records.vqa_file(split, annotations=answered))
 
 
-@contextmanager
-def _mapped(function: partial[Drawn], count: int, workers: int) -> Iterator[Iterator[Drawn]]:
-    """`function` of 0 … count − 1, in this order, in this process or in a pool of them."""
-    if workers <= 1:
-        yield map(function, range(count))
-        return
-    # Spawned, not forked: the caller may hold threads or an accelerator.
-    with get_context("spawn").Pool(workers) as pool:
-        yield pool.imap(function, range(count), CHUNK)
-
-
 def draw(folder: Path, seed: int, split: str, size: int, index: int) -> Drawn:
     """Draws one scene into `folder`, unless its picture is there, and describes it."""
-    one = scene(seed, split, index, size)
-    path = folder / records.file_name(one)
-    if not path.exists():
-        part = path.with_suffix(".part")
-        Image.fromarray(render(one)).save(part, "PNG", compress_level=6)
-        part.replace(path)
-    return Drawn(records.image_record(one), records.caption_records(one), records.object_records(one), questions(one))
+    drawn = scene(seed, split, index, size)
+    path = folder / records.file_name(drawn)
+    if not path.exists() or not path.stat().st_size:  # empty: the power failed before it was on the disk
+        with replaced(path, durable=False) as partial:
+            Image.fromarray(render(drawn)).save(partial, "PNG", compress_level=6)
+    captions, objects = records.caption_records(drawn), records.object_records(drawn)
+    return Drawn(records.image_record(drawn), captions, objects, questions(drawn))
 
 
 def _write_json(path: Path, content: records.Record) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, separators=(",", ":")))
-    part.replace(path)
+    write_whole(path, json.dumps(content, separators=(",", ":")))

@@ -28,11 +28,11 @@ class Surroundings(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (B, C, H, L), ≥ 0 → (B, C + 5 W, H, L), ≥ 0; a half-plane beyond the border holds zeros."""
-        found = self.reduce(x)
-        columns, rows = _before(found.amax(2)), _before(found.amax(3))
+        reduced = self.reduce(x)
+        columns, rows = _before(reduced.amax(2)), _before(reduced.amax(3))
         around = [part.unsqueeze(2) for part in columns] + [part.unsqueeze(3) for part in rows]
-        near = max_pool2d(found, NEAR, 1, NEAR // 2)
-        return torch.cat([x, near, *(part.expand_as(found) for part in around)], 1)
+        near = max_pool2d(reduced, NEAR, 1, NEAR // 2)
+        return torch.cat([x, near, *(part.expand_as(reduced) for part in around)], 1)
 
 
 def _before(line: Tensor) -> tuple[Tensor, Tensor]:

@@ -46,5 +46,5 @@ class VGG16(Encoder):
 
 
 def _rename(key: str) -> str:
-    """Files of `vgg16().features` alone have no prefix."""
+    """Drops the prefix, which files of `vgg16().features` alone do not have."""
     return key if key.startswith(("features.", "classifier.")) else f"features.{key}"

@@ -1,15 +1,14 @@
 """Pretrained weights: the published ones, a file's, or none."""
 
-import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from whysaid.errors import UserError
+from whysaid.run.torch_file import Unreadable, load_torch
 
 StateDict = Mapping[str, Tensor]
 
@@ -60,26 +59,29 @@ def _read(path: Path, published: str, key: str) -> StateDict:
     if path.suffix not in (".pth", ".safetensors"):
         raise UserError(f"{path} is not a weights file: {key} takes .pth and .safetensors")
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{path} cannot be read as weights ({reason}): fetch it again") from error
+        state = load_file(path) if path.suffix == ".safetensors" else load_torch(path, legacy=True)
+    except (SafetensorError, Unreadable, OSError) as error:
+        raise UserError(f"{path} cannot be read as weights ({_first_line(error)}): fetch it again") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path} is not a state dict (names to tensors): save `model.state_dict()` there")
     return state
 
 
 def _check(module: nn.Module, state: StateDict, weights: str, kind: str) -> None:
-    """Strict, but for BatchNorm's `num_batches_tracked`, which older files lack and evaluation does not use."""
+    """Compares all but BatchNorm's `num_batches_tracked`, which older files lack and evaluation does not use."""
     own = {key: value for key, value in module.state_dict().items() if not key.endswith("num_batches_tracked")}
-    given = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
-    problems = [f"{key} is missing" for key in own if key not in given]
-    problems += [f"{key} is unexpected" for key in given if key not in own]
+    offered = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    problems = [f"{key} is missing" for key in own if key not in offered]
+    problems += [f"{key} is unexpected" for key in offered if key not in own]
     problems += [
-        f"{key} is {tuple(given[key].shape)}, expected {tuple(own[key].shape)}"
+        f"{key} is {tuple(offered[key].shape)}, expected {tuple(own[key].shape)}"
         for key in own
-        if key in given and given[key].shape != own[key].shape
+        if key in offered and offered[key].shape != own[key].shape
     ]
     if problems:
         shown = "; ".join(problems[:5]) + ("" if len(problems) <= 5 else f"; and {len(problems) - 5} more")
         raise UserError(f"{weights} does not fit this {kind}: {shown}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -148,7 +148,7 @@ def _dilated(width: int, dilations: Sequence[int]) -> list[nn.Module]:
 
 
 def _decoder(widths: Widths) -> list[nn.Module]:
-    """Up to half and to full resolution, then to colours, which have no gate."""
+    """Layers up to half and to full resolution, then to colours, which have no gate."""
     full, half, quarter = widths
     return [
         GatedUpsampling(quarter, half),

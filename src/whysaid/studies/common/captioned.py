@@ -6,6 +6,7 @@ B images, S words.
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +18,9 @@ from whysaid.data.captions.captioned_image import CaptionedImage
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.object_words import ObjectWords
 from whysaid.data.sampler import Key
+from whysaid.data.vocabulary import Word
 from whysaid.errors import UserError
-from whysaid.models.captioner import Captioner, Features
+from whysaid.models.captioner import Captioner
 from whysaid.tasks.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -29,14 +31,27 @@ class CaptionedBatch:
     """A batch of images and the captions that the model wrote, on the model's device.
 
     batch: B images. features: of them. tokens: (B, S) int64, as decoders return them, without `<start>`, `<pad>` after
-    `<end>`. captions: B lists of words, word t of which is token t. references: B tuples of captions.
+    `<end>`. captions: B lists of words, word t of which is token t, or made of several tokens as `located` says.
+    references: B tuples of captions. located: B lists of the same words with the places of their tokens; None where
+    word t is token t.
     """
 
     batch: CaptionBatch
-    features: Features
+    features: Any
     tokens: Tensor
     captions: list[list[str]]
     references: list[tuple[str, ...]]
+    located: list[list[Word]] | None = None
+
+    def place(self, row: int, word: int) -> int:
+        """The place of a word's first token, whose logit is the word's, among the tokens of its caption."""
+        return word if self.located is None else self.located[row][word].first
+
+    def summed(self, row: int, values: Sequence[float]) -> list[float]:
+        """Sums values of the tokens of a caption over the tokens of each word."""
+        if self.located is None:
+            return list(values[: len(self.captions[row])])
+        return [sum(values[word.first : word.last + 1]) for word in self.located[row]]
 
     @property
     def ids(self) -> list[int]:
@@ -47,18 +62,20 @@ class CaptionedBatch:
 
 @dataclass(frozen=True)
 class ObjectMention:
-    """A word that names an object: row of the batch, place among the caption's words, and whether a reference
-    mentions the object too. Of several words for one object (`hot dog`) it is the last."""
+    """A word that names an object: row of the batch, place of its first token, and whether a reference mentions the
+    object too. Of several words for one object (`hot dog`) it is the last. `index` is its number among the caption's
+    words; None where that is the place too."""
 
     row: int
     place: int
     word: str
     category: str
     supported: bool
+    index: int | None = None
 
 
 def require_pixels(data: CaptionData, captioner: Captioner) -> None:
-    """UserError where the captioner gets no images, or no grid places its regions."""
+    """Raises UserError where the captioner gets no images, or no grid places its regions."""
     if data.features is not None or captioner.encoder.grid is None:
         raise UserError(
             "this study explains pixels, and the captioner is given stored features: set data.cache_features=false, "
@@ -73,7 +90,7 @@ def object_words(data: CaptionData) -> ObjectWords:
     return data.object_words
 
 
-def write(
+def caption_split(
     task: Writer,
     data: CaptionData,
     images: int | None,
@@ -81,7 +98,7 @@ def write(
     batch_size: int,
     among: Collection[int] | None = None,
 ) -> Iterator[CaptionedBatch]:
-    """Captions of images of the split `data.evaluated`, batch by batch, under a progress bar.
+    """Yields captions of images of the split `data.evaluated`, batch by batch, under a progress bar.
 
     Args:
         task: captioner and decoding.
@@ -91,19 +108,18 @@ def write(
         batch_size: images.
         among: ids of the images that may be drawn; None allows all.
     """
-    captioner, device = task.single_captioner, task.device
     split = data.images(data.evaluated)
     chosen = drawn([i for i, image in enumerate(split) if among is None or image.id in among], images, seed)
     dataset, by_id = data.dataset(data.evaluated), {image.id: image for image in split}
-    seen: set[int] = set()
+    known: set[int] = set()
     log.info("explaining %d images", len(chosen), extra={"progress": True})
     with tqdm(total=len(chosen), desc="explaining", unit="image", disable=None) as progress:
         for start in range(0, len(chosen), batch_size):
             batch = dataset[[Key(0, i) for i in chosen[start : start + batch_size]]]
             data.on_before_batch_transfer(batch, 0)
-            batch = _new(batch, seen)
+            batch = _without_repeats(batch, known)
             if len(batch):
-                yield _written(task, captioner, batch.to(device), by_id)
+                yield _captioned(task, batch.to(task.device), by_id)
             progress.update(min(batch_size, len(chosen) - start))
     log.info("explained %d images", len(chosen), extra={"progress": True})
 
@@ -116,33 +132,35 @@ def drawn(indices: Sequence[int], number: int | None, seed: int) -> list[int]:
     return [indices[i] for i in sorted(places)]
 
 
-def named_objects(written: CaptionedBatch, table: ObjectWords) -> list[ObjectMention]:
+def named_objects(captioned: CaptionedBatch, table: ObjectWords) -> list[ObjectMention]:
     """The words of the captions that name objects, in order."""
-    found = []
-    for row, (words, references) in enumerate(zip(written.captions, written.references, strict=True)):
+    mentions = []
+    for row, (words, references) in enumerate(zip(captioned.captions, captioned.references, strict=True)):
         present = {category for reference in references for category in table.mentioned(reference)}
-        for mention in table.located(" ".join(words)):
-            word = words[mention.last]
-            found.append(ObjectMention(row, mention.last, word, mention.category, mention.category in present))
-    return found
+        for located in table.located(" ".join(words)):
+            word = words[located.last]
+            place, supported = captioned.place(row, located.last), located.category in present
+            index = None if captioned.located is None else located.last
+            mentions.append(ObjectMention(row, place, word, located.category, supported, index))
+    return mentions
 
 
-def _new(batch: CaptionBatch, seen: set[int]) -> CaptionBatch:
-    """Without images seen before: a neighbour stands in for an image that cannot be read."""
+def _without_repeats(batch: CaptionBatch, known: set[int]) -> CaptionBatch:
+    """The batch without images that came before: a neighbour stands in for an image that cannot be read."""
     rows = []
     for row, image_id in enumerate(batch.image_ids.tolist()):
-        if image_id not in seen:
-            seen.add(image_id)
+        if image_id not in known:
+            known.add(image_id)
             rows.append(row)
     return batch if len(rows) == len(batch) else batch.rows(rows)
 
 
-def _written(
-    task: Writer, captioner: Captioner, batch: CaptionBatch, by_id: dict[int, CaptionedImage]
-) -> CaptionedBatch:
+def _captioned(task: Writer, batch: CaptionBatch, by_id: dict[int, CaptionedImage]) -> CaptionedBatch:
     with torch.no_grad():
-        features = captioner.features(batch)
-        tokens = task.decoding(captioner, features).tokens[:, 0]
-    captions = [task.vocabulary.decode(row) for row in tokens.tolist()]
+        decoded, features = task.describe(batch)
+    tokens = decoded.tokens[:, 0]
+    located = [task.vocabulary.located(row) for row in tokens.tolist()]
+    captions = [[word.text for word in words] for words in located]
     references = [by_id[i].captions for i in batch.image_ids.tolist()]
-    return CaptionedBatch(batch, features, tokens, captions, references)
+    whole = all(word.first == word.last == t for words in located for t, word in enumerate(words))
+    return CaptionedBatch(batch, features, tokens, captions, references, None if whole else located)

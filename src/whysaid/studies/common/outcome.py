@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from matplotlib.figure import Figure
 from PIL import Image
 from pytorch_lightning.loggers import Logger, WandbLogger
-from rich.markup import escape
 from rich.table import Table
 
 from whysaid.data.files.table import TableValue, csv_text
 from whysaid.data.files.whole import write_whole
 from whysaid.figures.canvas import save, to_array
+from whysaid.run.printable import encodable_values
 
 
 class Study(Protocol):
@@ -65,7 +65,7 @@ class Outcome:
             for name in shown:
                 low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
                 interval = "" if low is None or high is None else f" [{_text(low)}, {_text(high)}]"
-                cells.append(escape(_text(row[name]) + interval))
+                cells.append(_text(row[name]) + interval)
             table.add_row(*cells)
         return table
 
@@ -79,7 +79,13 @@ class Outcome:
                     logger.log_image(f"{name}/{part}", [picture])
                 for part, rows in {"table": self.rows, **self.tables}.items():
                     if rows:
-                        logger.log_table(f"{name}/{part}", list(rows[0]), [list(row.values()) for row in rows])
+                        values = encodable_values([list(row.values()) for row in rows])
+                        logger.log_table(f"{name}/{part}", list(rows[0]), values)
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """What was counted and is not 0, as text for a note: `3 too small, 1 crowd`, or `nothing`."""
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing"
 
 
 def _text(cell: TableValue) -> str:

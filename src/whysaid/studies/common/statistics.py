@@ -20,6 +20,11 @@ DRAWS = 2000
 """Bootstrap samples behind every interval."""
 
 
+LINES = "lines: 95 % intervals, bootstrap over images."
+BANDS = "bands: 95 % intervals of the mean, bootstrap over images."
+"""What figures say of their intervals."""
+
+
 class Interval(NamedTuple):
     """A mean and its confidence interval."""
 
@@ -30,6 +35,28 @@ class Interval(NamedTuple):
     def columns(self, name: str) -> dict[str, float]:
         """Three cells of a row: name, name_low, name_high."""
         return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
+
+
+def draws_of_images(number: int, seed: int) -> Array:
+    """(D + 1, G) how often each of G images counts: once each in the first row, then as drawn with replacement."""
+    drawn = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=DRAWS)
+    return np.vstack([np.ones(number), drawn]).astype(float)
+
+
+def draws_of_words(images: ArrayLike, seed: int) -> Array:
+    """(D + 1, M) how often each of M words counts when its image, one of `images` (M,), is drawn; the first row as they
+    are."""
+    _, place = np.unique(np.asarray(images), return_inverse=True)
+    return draws_of_images(int(place.max()) + 1, seed)[:, place]
+
+
+def drawn_interval(draws: ArrayLike) -> Interval:
+    """The first of D + 1 values, and the 95 % percentile interval of the others; NaN where the value is."""
+    values = np.asarray(draws, float)
+    if np.isnan(values[0]):
+        return Interval(np.nan, np.nan, np.nan)
+    low, high = np.nanquantile(values[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(values[0]), float(low), float(high))
 
 
 def mean_interval(values: ArrayLike, images: ArrayLike, seed: int = 0) -> Interval:
@@ -46,6 +73,14 @@ def mean_interval(values: ArrayLike, images: ArrayLike, seed: int = 0) -> Interv
     times = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS)  # how often each image is drawn
     low, high = np.quantile(times @ sums / (times @ counts), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(values.mean()), float(low), float(high))
+
+
+def mean_bands(values: ArrayLike, images: ArrayLike, seed: int = 0) -> tuple[Array, Array, Array]:
+    """The means (K,) of curves (M, K) of M words, and the ends of `mean_interval` at each of the K places."""
+    curves, counts = np.asarray(values, float), draws_of_words(images, seed)
+    drawn = counts[1:] @ curves / counts[1:].sum(1, keepdims=True)
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return curves.mean(0), low, high
 
 
 def paired_p(a: ArrayLike, b: ArrayLike, images: ArrayLike) -> float:

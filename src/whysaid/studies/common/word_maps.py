@@ -1,71 +1,33 @@
 """Heat maps of the words that a study looks at.
 
-B images, S words, T places, M words looked at, C channels, H, W pixels.
+B images, T places, M words looked at, H, W pixels.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from whysaid.attribution.method import Explanation, Method
 from whysaid.attribution.targets import Targets
-from whysaid.attribution.together import attribute_all
-from whysaid.data.batch import CaptionBatch
+from whysaid.attribution.together import attribute_fitting
 from whysaid.errors import UserError
 from whysaid.models.explainable import Explainable
-from whysaid.studies.common.captioned import CaptionedBatch, ObjectMention
+from whysaid.studies.common.word_sample import Group
 
+log = logging.getLogger(__name__)
 
-@dataclass
-class Group:
-    """A few images that are explained at once.
-
-    batch: B images, as pixels. tokens: (B, S). named: the M words looked at, `row` counted within the batch.
-    """
-
-    batch: CaptionBatch
-    tokens: Tensor
-    named: list[ObjectMention]
-
-    @property
-    def images(self) -> Tensor:
-        """(B, C, H, W)."""
-        assert self.batch.images is not None
-        return self.batch.images
-
-    @property
-    def places(self) -> list[int]:
-        """The T places at which any of the words stands."""
-        return sorted({name.place for name in self.named})
-
-    def ids(self) -> list[int]:
-        """Image id of each of the M words."""
-        ids = self.batch.image_ids.tolist()
-        return [ids[name.row] for name in self.named]
-
-    def with_images(self, images: Tensor) -> "Group":
-        """The same words said of other pixels."""
-        return replace(self, batch=replace(self.batch, images=images))
-
-
-def groups(written: CaptionedBatch, named: Sequence[ObjectMention], at_once: int) -> Iterator[Group]:
-    """The images that have one of the words, `at_once` at a time: their words at any of the group's places are
-    explained together, so more images share passes but more words are explained in vain."""
-    rows = sorted({name.row for name in named})
-    for start in range(0, len(rows), at_once):
-        chosen = {row: i for i, row in enumerate(rows[start : start + at_once])}
-        inside = [replace(name, row=chosen[name.row]) for name in named if name.row in chosen]
-        yield Group(written.batch.rows(list(chosen)), written.tokens[list(chosen)], inside)
+RANDOM = "random"
+"""The baseline that stands beside the methods."""
 
 
 def chosen_methods(methods: Mapping[str, Method | None]) -> dict[str, Method]:
     """The methods but those that a command line set to null; UserError where none is left."""
-    found = {name: method for name, method in methods.items() if method is not None}
-    if not found:
+    chosen = {name: method for name, method in methods.items() if method is not None}
+    if not chosen:
         raise UserError("there is no method to study: add one with +attribution@study.methods.lrp=lrp")
-    return found
+    return chosen
 
 
 def require_known(names: Sequence[str], methods: Mapping[str, Method]) -> set[str]:
@@ -78,6 +40,38 @@ def require_known(names: Sequence[str], methods: Mapping[str, Method]) -> set[st
     return known
 
 
+def require_reference(against: str, names: Sequence[str]) -> str:
+    """The method that all others are tested against; UserError where it is none of the names and not `RANDOM`."""
+    if against not in (*names, RANDOM):
+        raise UserError(f"study.against={against} is not among study.methods: {', '.join(names)} or {RANDOM}")
+    return against
+
+
+def leave_out_silent(methods: dict[str, Method], explanations: Mapping[str, Explanation]) -> None:
+    """Takes out methods that say nothing of the words that were read, with a line of the log: attention, and gradients
+    of captioners that normalise each embedded word. Their order would be that of the sentence.
+
+    Raises UserError: no other method is left.
+    """
+    silent = [name for name in methods if not explanations[name].words.any()]
+    if len(silent) == len(methods):
+        raise UserError(
+            f"{', '.join(silent)} say nothing of the words that this captioner reads: take a method that does, "
+            "+attribution@study.methods.lrp=lrp"
+        )
+    for name in silent:
+        del methods[name]
+    if silent:
+        log.warning("left out, since they say nothing of the words that this captioner reads: %s", ", ".join(silent))
+
+
+def pixel_maps(name: str, explanation: Explanation) -> Tensor:
+    """The maps of the pixels (B, T, C, H, W) of the method `name`, detached; UserError where it has none."""
+    if explanation.pixels is None:
+        raise UserError(f"{name} has no map of the pixels: leave it out with study.methods.{name}=null")
+    return explanation.pixels.detach()
+
+
 class WordMaps:
     """Several methods on the words of a group.
 
@@ -85,29 +79,44 @@ class WordMaps:
         methods: name → method, or None to leave it out.
         by_magnitude: names of the methods of which |values| are taken: those whose sign says which way a pixel should
             change rather than whether it spoke for the word.
+        reference: name of the method that others are compared with; None: there is none.
 
     Raises UserError: no method is left, or `by_magnitude` names none of them.
     """
 
-    def __init__(self, methods: Mapping[str, Method | None], by_magnitude: Sequence[str] = ()):
-        self.methods = chosen_methods(methods)
-        self.by_magnitude = require_known(by_magnitude, self.methods)
-        self.names = list(self.methods)
+    def __init__(
+        self,
+        methods: Mapping[str, Method | None],
+        by_magnitude: Sequence[str] = (),
+        reference: str | None = None,
+    ):
+        self.methods, self.reference = chosen_methods(methods), reference
+        self._by_magnitude = require_known(by_magnitude, self.methods)
+
+    @property
+    def names(self) -> list[str]:
+        """The methods; once a group is explained, without those that cannot explain its model."""
+        return list(self.methods)
+
+    @property
+    def by_magnitude(self) -> list[str]:
+        """Those of which |values| are taken, in alphabetical order."""
+        return sorted(self._by_magnitude & set(self.methods))
 
     def __call__(self, model: Explainable, group: Group) -> dict[str, Tensor]:
         """Method → (M, H, W) on the CPU: what each pixel spoke for (> 0) or against (< 0) each word, channels added.
 
-        Raises UserError: a method has no map of the pixels.
+        Methods that cannot explain such a model are left out with a line of the log.
+
+        Raises UserError: a method has no map of the pixels, or none can explain the model, or the reference cannot.
         """
-        places = group.places
-        explanations = attribute_all(self.methods, model, group.batch, Targets(group.tokens, places))
-        rows = torch.tensor([name.row for name in group.named])
-        at = torch.tensor([places.index(name.place) for name in group.named])
-        return {name: self._heat(name, found)[rows, at] for name, found in explanations.items()}
+        places, required = group.places, [] if self.reference is None else [self.reference]
+        explanations = attribute_fitting(self.methods, model, group.batch, Targets(group.tokens, places), required)
+        rows = torch.tensor([mention.row for mention in group.mentions])
+        at = torch.tensor([places.index(mention.place) for mention in group.mentions])
+        return {name: self._heat(name, explanation)[rows, at] for name, explanation in explanations.items()}
 
     def _heat(self, name: str, explanation: Explanation) -> Tensor:
         """(B, T, H, W)."""
-        if explanation.pixels is None:
-            raise UserError(f"{name} has no map of the pixels: leave it out with study.methods.{name}=null")
-        pixels = explanation.pixels.detach()
+        pixels = pixel_maps(name, explanation)
         return (pixels.abs() if name in self.by_magnitude else pixels).sum(2).float().cpu()

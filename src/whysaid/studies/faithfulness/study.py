@@ -5,7 +5,6 @@ M words, K steps of a curve, P patches.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +20,16 @@ from whysaid.figures.curves import Curve, curves
 from whysaid.metrics.faithfulness import area_under, first_patches, ranked_patches, require_patches, without_patches
 from whysaid.models.captioner import Captioner
 from whysaid.models.explainable import Explainable
-from whysaid.studies.common.captioned import named_objects, object_words, require_pixels, write
+from whysaid.studies.common.captioned import named_objects, object_words, require_pixels
 from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.probability import probability, project_images
-from whysaid.studies.common.statistics import compare, mean_interval
-from whysaid.studies.common.word_maps import Group, WordMaps, groups
+from whysaid.studies.common.statistics import BANDS, compare, mean_bands, mean_interval
+from whysaid.studies.common.word_maps import RANDOM, WordMaps, require_reference
+from whysaid.studies.common.word_sample import Group, WordSample
 from whysaid.studies.faithfulness.sanity import CASCADING, INDEPENDENT, SENSITIVITY, Checked, Kept, Sanity
 from whysaid.tasks.writer import Writer
 
 Array = NDArray[np.floating]
-
-RANDOM = "random"
-"""The baseline: patches in an order drawn for each word."""
 
 DELETION, INSERTION = "deletion", "insertion"
 
@@ -81,35 +78,32 @@ class Faithfulness:
         at_once: int = 1,
         seed: int = 0,
     ):
-        self.maps, self.sanity = WordMaps(methods, by_magnitude), sanity
-        self.images, self.words, self.steps, self.patch, self.against = images, words, steps, patch, against
-        self.batch_size, self.at_once, self.seed = batch_size, at_once, seed
+        self.maps, self.sanity = WordMaps(methods, by_magnitude, against), sanity
+        self.sample = WordSample(images, words, batch_size, at_once, seed)
+        self.steps, self.patch = steps, patch
         if steps < 1:
             raise UserError(f"study.steps={steps}: a curve has at least one step")
-        if against not in (*self.maps.names, RANDOM):
-            known = ", ".join(self.maps.names)
-            raise UserError(f"study.against={against} is not among study.methods: {known} or {RANDOM}")
+        self.against = require_reference(against, self.maps.names)
 
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
         """Raises UserError: patches do not fill the image, or no caption has an object word."""
         captioner, kept = task.single_captioner, Kept()
         require_pixels(data, captioner)
         require_patches(captioner.encoder.preprocessing.size, captioner.encoder.preprocessing.size, self.patch)
-        found = list(islice(self._measured(task, captioner, data, kept), self.words))
-        if not found:
+        generator, table = torch.Generator().manual_seed(self.sample.seed), object_words(data)
+        word_groups = self.sample.groups(task, data, lambda captioned: named_objects(captioned, table))
+        words = self.sample.first(self._measured(captioner, group, kept, generator) for group in word_groups)
+        if not words:
             raise UserError("no caption has an object word to explain: raise study.images, or train the captioner more")
         checked = self.sanity.check(self.maps, captioner, kept) if self.sanity else None
-        return self._outcome(found, checked, data.evaluated)
+        return self._outcome(words, checked, data.evaluated)
 
-    def _measured(self, task: Writer, captioner: Captioner, data: CaptionData, kept: Kept) -> Iterator[Curves]:
-        """The curves of every word; the first groups are also put into `kept`."""
-        generator, table = torch.Generator().manual_seed(self.seed), object_words(data)
-        for written in write(task, data, self.images, self.seed, self.batch_size):
-            for group in groups(written, named_objects(written, table), self.at_once):
-                maps = self.maps(captioner, group)
-                if self.sanity and sum(len(before.named) for before, _ in kept) < self.sanity.words:
-                    kept.append((group, maps))
-                yield from self.measure(captioner, group, maps, generator)
+    def _measured(self, captioner: Captioner, group: Group, kept: Kept, generator: torch.Generator) -> Iterator[Curves]:
+        """The curves of every word of a group; the first groups are also put into `kept`."""
+        maps = self.maps(captioner, group)
+        if self.sanity and sum(len(before.mentions) for before, _ in kept) < self.sanity.words:
+            kept.append((group, maps))
+        yield from self.measure(captioner, group, maps, generator)
 
     def measure(
         self, model: Explainable, group: Group, maps: Mapping[str, Tensor], generator: torch.Generator
@@ -118,41 +112,52 @@ class Faithfulness:
         rankings = {name: ranked_patches(heat, self.patch, generator) for name, heat in maps.items()}
         rankings[RANDOM] = ranked_patches(torch.zeros_like(next(iter(maps.values()))), self.patch, generator)
         counts = torch.linspace(0, rankings[RANDOM].shape[1], self.steps + 1).round().long()
-        for i, (word, image_id) in enumerate(zip(group.named, group.ids(), strict=True)):
+        for i, (mention, image_id) in enumerate(zip(group.mentions, group.ids(), strict=True)):
             gone = {name: first_patches(ranking[i], counts) for name, ranking in rankings.items()}
             removed = torch.cat([part for first in gone.values() for part in (first, ~first)])
-            altered = without_patches(group.images[word.row], removed, self.patch)
-            p = self._probabilities(model, altered, group.tokens[word.row], word.place).reshape(len(gone), 2, -1)
+            altered = without_patches(group.images[mention.row], removed, self.patch)
+            p = self._probabilities(model, altered, group.tokens[mention.row], mention.place).reshape(len(gone), 2, -1)
             yield Curves(image_id, dict(zip(gone, p[:, 0], strict=True)), dict(zip(gone, p[:, 1], strict=True)))
 
     def _probabilities(self, model: Explainable, images: Tensor, tokens: Tensor, place: int) -> Array:
         """(N,) of one word, `batch_size` changed images at a time."""
         parts = [
-            probability(model, project_images(model, part), tokens, place) for part in images.split(self.batch_size)
+            probability(model, project_images(model, part), tokens, place)
+            for part in images.split(self.sample.batch_size)
         ]
         return torch.cat(parts).double().cpu().numpy()
 
-    def _outcome(self, found: list[Curves], checked: Checked | None, split: str) -> Outcome:
-        images, names = [word.image_id for word in found], [*self.maps.names, RANDOM]
+    def _outcome(self, words: list[Curves], checked: Checked | None, split: str) -> Outcome:
+        images, names = [word.image_id for word in words], [*self.maps.names, RANDOM]
         measured = {
-            DELETION: {name: np.array([word.deletion[name] for word in found]) for name in names},
-            INSERTION: {name: np.array([word.insertion[name] for word in found]) for name in names},
+            DELETION: {name: np.array([word.deletion[name] for word in words]) for name in names},
+            INSERTION: {name: np.array([word.insertion[name] for word in words]) for name in names},
         }
-        rows: list[dict[str, TableValue]] = [{"method": name, "words": len(found)} for name in names]
+        rows: list[dict[str, TableValue]] = [{"method": name, "words": len(words)} for name in names]
         for kind, all_curves in measured.items():
             areas = {name: area_under(curve) for name, curve in all_curves.items()}
             p = compare(areas, self.against, images)
             for row, name in zip(rows, names, strict=True):
-                row |= mean_interval(areas[name], images, self.seed).columns(kind) | {f"{kind}_p": p[name]}
+                row |= mean_interval(areas[name], images, self.sample.seed).columns(kind) | {f"{kind}_p": p[name]}
         if checked:
             rows = [row | checked.row(str(row["method"])) for row in rows]
-        means = {kind: {n: c.mean(0).tolist() for n, c in found.items()} for kind, found in measured.items()}
+        means = {kind: {n: c.mean(0).tolist() for n, c in lines.items()} for kind, lines in measured.items()}
         titles = {DELETION: "Deletion: lower is better", INSERTION: "Insertion: higher is better"}
         share = np.linspace(0, 1, self.steps + 1)
         panels = {
-            titles[kind]: (share, [Curve(n, y, reference=n == RANDOM) for n, y in lines.items()])
-            for kind, lines in means.items()
+            titles[kind]: (
+                share,
+                [
+                    Curve(n, *mean_bands(curve, images, self.sample.seed), reference=n == RANDOM)
+                    for n, curve in lines.items()
+                ],
+            )
+            for kind, lines in measured.items()
         }
+        note = (
+            "The word's probability as patches are taken from the image (deletion), or given to its mean colour "
+            f"(insertion), in the order of each method. {len(words)} object words in {len(set(images))} images; {BANDS}"
+        )
         shown = (DELETION, INSERTION, CASCADING, INDEPENDENT, SENSITIVITY)
         return Outcome(
             rows=rows,
@@ -162,7 +167,7 @@ class Faithfulness:
                 for kind in shown
                 if (value := row.get(kind)) is not None
             },
-            figures={"": curves(panels, "share of patches, most relevant first", "probability of the word")}
+            figures={"": curves(panels, "share of patches, most relevant first", "probability of the word", note=note)}
             | ({"randomisation": checked.figure()} if checked else {}),
             details={"curves": means} | (checked.details() if checked else {}),
             notes=[*self._notes(images), *([checked.note()] if checked else [])],
@@ -175,5 +180,5 @@ class Faithfulness:
             f"p: Wilcoxon against {self.against}, Holm-corrected; intervals: 95 %, bootstrap over images."
         ]
         if self.maps.by_magnitude:
-            notes.append(f"By |relevance|: {', '.join(sorted(self.maps.by_magnitude))}.")
+            notes.append(f"By |relevance|: {', '.join(self.maps.by_magnitude)}.")
         return notes

@@ -22,9 +22,10 @@ from whysaid.data.files.table import TableValue
 from whysaid.data.files.whole import write_whole
 from whysaid.errors import UserError
 from whysaid.figures.bars import Bar, bars
-from whysaid.metrics.score import Metric
+from whysaid.metrics.score import chosen_metrics
 from whysaid.metrics.scorer import CaptionScorer
-from whysaid.studies.common.captioned import write
+from whysaid.metrics.tokenizer import Tokenizer
+from whysaid.studies.common.captioned import caption_split
 from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.statistics import LEVEL, Interval
 from whysaid.studies.finetuning.tuning import Run, Tuning
@@ -73,6 +74,7 @@ class Finetuning:
         scores: configurations of caption metrics.
         shown: those of their names that the table has.
         cache_dir: where tokenised references are kept; None keeps nothing.
+        tokenizer: `ptb` or `words`, of captions before they are scored.
         images: of the split that are captioned, drawn by `seed`; None takes all.
         batch_size: images captioned at once.
         seed: of the draw of images.
@@ -94,6 +96,7 @@ class Finetuning:
         against: str = "xe",
         common: Mapping[str, Any] | None = None,
         cache_dir: str | None = None,
+        tokenizer: Tokenizer = "ptb",
         images: int | None = None,
         batch_size: int = 50,
         seed: int = 0,
@@ -106,31 +109,28 @@ class Finetuning:
         self.train, self.ckpt, self.data, self.decoding, self.runs = train, ckpt, data, decoding, Path(runs)
         self.seeds, self.against, self.shown, self.cache_dir = list(seeds), against, list(shown), cache_dir
         self.scores, self.images, self.batch_size, self.seed = scores, images, batch_size, seed
+        self.tokenizer = tokenizer
 
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
         """Raises UserError: several checkpoints, or a metric in `shown` that nothing scores."""
         captioner = task.single_captioner
         if not isinstance(self.ckpt, str):
             raise UserError("study=finetuning starts from one checkpoint: give ckpt= one path")
-        scorer = CaptionScorer(self._metrics(), self.cache_dir)
+        metrics = chosen_metrics(instantiate(self.scores, _convert_="all"))
+        scorer = CaptionScorer(metrics, self.cache_dir, self.tokenizer)
         unknown = set(self.shown) - {name for metric in scorer.metrics for name in metric.names}
         if unknown:
             raise UserError(f"study.shown: {', '.join(sorted(unknown))} is of no metric in study.scores")
         tune = Tuning(get_method(self.train), self.ckpt, self.data, self.decoding, self.runs)
         references = data.references(data.evaluated)
-        found = [Scored(BEFORE, None, scorer.score(self._captions(task, data), references).corpus)]
+        scored = [Scored(BEFORE, None, scorer.score(self._captions(task, data), references).corpus)]
         for seed in self.seeds:  # seed by seed: a killed study has whole comparisons
             for name, tuning in self.tunings.items():
                 run = tune(name, tuning, seed)
                 fit_weights(captioner, read_checkpoint(run.checkpoint))
                 captions = self._stored(run, task, data)
-                found.append(Scored(name, run, scorer.score(captions, references).corpus))
-        return self._outcome(found, type(captioner).__name__, data.evaluated)
-
-    def _metrics(self) -> list[Metric]:
-        """Makes the metrics that are not left out."""
-        chosen = self.scores.values() if isinstance(self.scores, Mapping) else self.scores
-        return [instantiate(metric) for metric in chosen if metric is not None]
+                scored.append(Scored(name, run, scorer.score(captions, references).corpus))
+        return self._outcome(scored, type(captioner).__name__, data.evaluated)
 
     def _stored(self, run: Run, task: Writer, data: CaptionData) -> dict[int, str]:
         """The captions of a training, from its folder where they were written before."""
@@ -139,15 +139,15 @@ class Finetuning:
         path = run.folder / f"captions_{data.evaluated}_{mark}.json"
         if not path.exists():
             write_whole(path, json.dumps(self._captions(task, data), indent=0))
-        return {int(i): caption for i, caption in json.loads(path.read_text()).items()}
+        return {int(i): caption for i, caption in json.loads(path.read_text(encoding="utf-8")).items()}
 
     def _captions(self, task: Writer, data: CaptionData) -> dict[int, str]:
         task.eval()
-        batches = write(task, data, self.images, self.seed, self.batch_size)
+        batches = caption_split(task, data, self.images, self.seed, self.batch_size)
         return {i: " ".join(words) for batch in batches for i, words in zip(batch.ids, batch.captions, strict=True)}
 
-    def _outcome(self, found: list[Scored], captioner: str, split: str) -> Outcome:
-        rows = [self._row(name, found, captioner) for name in (BEFORE, *self.tunings)]
+    def _outcome(self, scored: list[Scored], captioner: str, split: str) -> Outcome:
+        rows = [self._row(name, scored, captioner) for name in (BEFORE, *self.tunings)]
         metrics = {
             f"{split}/{metric}{kind}_{row['tuning']}": float(value)
             for row in rows
@@ -155,7 +155,7 @@ class Finetuning:
             for kind in ("", "_gain")
             if isinstance(value := row[f"{metric}{kind}"], float)
         }
-        seconds = {name: [s.run.seconds for s in found if s.tuning == name and s.run] for name in self.tunings}
+        seconds = {name: [s.run.seconds for s in scored if s.tuning == name and s.run] for name in self.tunings}
         took = ", ".join(f"{name} {np.mean(values):.0f} s" for name, values in seconds.items())
         notes = [
             f"{len(self.seeds)} seeds ({', '.join(map(str, self.seeds))}), all from {self.ckpt}; sd: over seeds; gain: "
@@ -167,38 +167,39 @@ class Finetuning:
         return Outcome(
             rows=rows,
             metrics=metrics,
-            figures={"": self._figure(rows, found)},
-            details={"runs": [_plain(one) for one in found]},
+            figures={"": self._figure(rows, scored)},
+            details={"runs": [_plain(training) for training in scored]},
             notes=notes,
         )
 
-    def _row(self, name: str, found: list[Scored], captioner: str) -> dict[str, TableValue]:
+    def _row(self, name: str, scored: list[Scored], captioner: str) -> dict[str, TableValue]:
         row: dict[str, TableValue] = {"tuning": name}
         published = PAPER.get(captioner, {}).get(name, {})
         for metric in self.shown:
-            values = _values(found, name, metric)
+            values = _values(scored, name, metric)
             row[metric] = _known(np.mean(values))
             row[f"{metric}_sd"] = _known(np.std(values, ddof=1)) if len(values) > 1 else None
             paired = name not in (BEFORE, self.against)
-            gain = paired_gain(values, _values(found, self.against, metric)) if paired else Interval(*[np.nan] * 3)
+            gain = paired_gain(values, _values(scored, self.against, metric)) if paired else Interval(*[np.nan] * 3)
             row |= {key: _known(value) for key, value in gain.columns(f"{metric}_gain").items()}
             if captioner in PAPER:
                 row[f"{metric}_paper"] = published.get(metric)
         return row
 
-    def _figure(self, rows: list[dict[str, TableValue]], found: list[Scored]) -> Figure:
-        """Means over seeds; the lines go from the lowest to the highest."""
+    def _figure(self, rows: list[dict[str, TableValue]], scored: list[Scored]) -> Figure:
+        """Draws means over seeds; the lines go from the lowest to the highest."""
         shown: dict[str, dict[str, Bar]] = {metric: {} for metric in self.shown}
         for name in (str(row["tuning"]) for row in rows):
             for metric, group in shown.items():
-                values = _values(found, name, metric)
+                values = _values(scored, name, metric)
                 group[name] = (float(np.mean(values)), min(values), max(values))
-        return bars(shown, "score", BEFORE)
+        note = f"Means over {len(self.seeds)} seeds; lines: from the lowest to the highest seed."
+        return bars(shown, "score", BEFORE, note)
 
 
-def _values(found: list[Scored], name: str, metric: str) -> list[float]:
+def _values(scored: list[Scored], name: str, metric: str) -> list[float]:
     """What the seeds of a tuning scored, in their order; NaN where captions mention nothing that could be scored."""
-    return [one.scores.get(metric, np.nan) for one in found if one.tuning == name]
+    return [training.scores.get(metric, np.nan) for training in scored if training.tuning == name]
 
 
 def _known(value: float | np.floating) -> float | None:
@@ -222,8 +223,8 @@ def _over(tuning: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _plain(one: Scored) -> dict[str, Any]:
-    if one.run is None:
-        return {"tuning": one.tuning, "scores": one.scores}
-    where = {"seed": one.run.seed, "folder": str(one.run.folder), "seconds": one.run.seconds}
-    return {"tuning": one.tuning, **where, "scores": one.scores}
+def _plain(training: Scored) -> dict[str, Any]:
+    if training.run is None:
+        return {"tuning": training.tuning, "scores": training.scores}
+    where = {"seed": training.run.seed, "folder": str(training.run.folder), "seconds": training.run.seconds}
+    return {"tuning": training.tuning, **where, "scores": training.scores}

@@ -12,11 +12,10 @@ from typing import Any
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from whysaid.checkpoint import stored_config
+from whysaid.checkpoint import checkpoint_path, stored_config, stored_parts
 from whysaid.data.files.digest import file_digest
 from whysaid.data.files.whole import write_whole
 from whysaid.errors import UserError
-from whysaid.run.trusted import require_trusted_parts
 
 Train = Callable[[DictConfig, Path, Path | None], Any]
 """`whysaid.doors.train.train`: trains what a configuration says in a folder, or on from a checkpoint."""
@@ -40,7 +39,7 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The last step's."""
+        """Checkpoint of the last step."""
         return self.folder / "checkpoints" / "last.ckpt"
 
 
@@ -56,13 +55,12 @@ class Tuning:
     """
 
     def __init__(self, train: Train, ckpt: str, data: Mapping[str, Any], decoding: Mapping[str, Any], runs: Path):
-        self.train, self.ckpt, self.runs = train, Path(ckpt).absolute(), runs
-        stored = stored_config(ckpt)
-        kept = {name: stored[name] for name in KEPT if name in stored}
-        require_trusted_parts(kept, self.ckpt)
-        self.base = kept | {"data": data, "decoding": decoding}
-        if "weights" in self.base["encoder"]:
-            self.base["encoder"] = {**self.base["encoder"], "weights": None}  # they are in the checkpoint
+        self.train, self.ckpt, self.runs = train, checkpoint_path(ckpt).absolute(), runs
+        own = stored_config(ckpt)
+        stored = stored_parts(own, self.ckpt, "encoder", *(name for name in KEPT if name in own))
+        if "weights" in stored.encoder:
+            stored.encoder.weights = None  # they are in the checkpoint
+        self.base = OmegaConf.merge(stored, {"data": data, "decoding": decoding})
         self._source = file_digest(self.ckpt)
 
     def __call__(self, name: str, tuning: Mapping[str, Any], seed: int) -> Run:
@@ -81,7 +79,7 @@ class Tuning:
         finished = folder / FINISHED
         if finished.exists():
             log.info("%s, seed %d: finished before in %s", name, seed, folder)
-            return Run(name, seed, folder, json.loads(finished.read_text())["seconds"])
+            return Run(name, seed, folder, json.loads(finished.read_text(encoding="utf-8"))["seconds"])
         folder.mkdir(parents=True, exist_ok=True)
         last, start = folder / "checkpoints" / "last.ckpt", time.perf_counter()
         self.train(config, folder, last if last.exists() else None)
@@ -95,8 +93,8 @@ class Tuning:
         own = {key: value for key, value in tuning.items() if key != "choose"}
         laid = compose("tune", [f"{group}={choice}" for group, choice in choices.items()])
         OmegaConf.set_struct(laid, False)
-        given = {"ckpt": str(self.ckpt), "seed": seed, "data": {"seed": seed}, "paths": {"run_dir": ""}}
-        config = OmegaConf.merge(self.base, laid, own, given)
+        fixed = {"ckpt": str(self.ckpt), "seed": seed, "data": {"seed": seed}, "paths": {"run_dir": ""}}
+        config = OmegaConf.merge(self.base, laid, own, fixed)
         assert isinstance(config, DictConfig)
         if not config.get("finetune"):
             raise UserError(

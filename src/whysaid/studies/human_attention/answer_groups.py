@@ -61,30 +61,30 @@ class AnswerGroups:
         self.parts = {"all": lambda row: True, "correct": every["correct"], "wrong": every["wrong"]}
 
     def summaries(self, rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, TableValue]]:
-        """Number, mean, median, quartiles and deviation of each measure in each cell, for each method and target."""
+        """Number, mean, median, quartiles and deviation of each measure in each group, for each method and target."""
         return [
-            {**names, "cell": cell, "measure": measure, "n": len(values), **_summary(values)}
+            {**names, "group": group, "measure": measure, "n": len(values), **_summary(values)}
             for names, part in rows_by_target(rows)
-            for cell, holds in self.groups.items()
+            for group, holds in self.groups.items()
             for measure in measures
             for values in [_values(part, measure, holds)]
         ]
 
     def tests(self, rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, TableValue]]:
         """Every contrast of each measure."""
-        found: list[dict[str, TableValue]] = []
+        tests: list[dict[str, TableValue]] = []
         for names, part in rows_by_target(rows):
             for contrast, (first, second) in self.contrasts.items():
                 for measure in measures:
                     a, b = _values(part, measure, first), _values(part, measure, second)
                     about: dict[str, TableValue] = {**names, "contrast": contrast, "measure": measure}
-                    found.append(about | {"n_first": len(a), "n_second": len(b), **two_sample(a, b)._asdict()})
-        return found
+                    tests.append(about | {"n_first": len(a), "n_second": len(b), **two_sample(a, b)._asdict()})
+        return tests
 
     def correlations(self, rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, TableValue]]:
         """Pearson's r of the confidence with each measure, among all, correct and wrong answers; None where there are
         fewer than three, or either never varies."""
-        found: list[dict[str, TableValue]] = []
+        correlations: list[dict[str, TableValue]] = []
         for names, part in rows_by_target(rows):
             for kind, holds in self.parts.items():
                 sure = _values(part, "confidence", holds)
@@ -93,8 +93,10 @@ class AnswerGroups:
                     fits = len(values) > 2 and np.ptp(values) > 0 and np.ptp(sure) > 0
                     r, p = pearsonr(sure, values) if fits else (None, None)
                     about: dict[str, TableValue] = {**names, "answers": kind, "measure": measure, "n": len(values)}
-                    found.append(about | {"r": None if r is None else float(r), "p": None if p is None else float(p)})
-        return found
+                    correlations.append(
+                        about | {"r": None if r is None else float(r), "p": None if p is None else float(p)}
+                    )
+        return correlations
 
 
 def two_sample(first: Sequence[float], second: Sequence[float]) -> TTest:

@@ -3,7 +3,7 @@
 Q questions explained at once, T answers: the right one and, where it is another, the predicted one; H, W pixels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from whysaid.attribution.answers import Answers
-from whysaid.attribution.method import Method
-from whysaid.attribution.together import attribute_all
+from whysaid.attribution.method import Explanation, Method
+from whysaid.attribution.together import attribute_fitting
 from whysaid.data.batch import QuestionBatch
 from whysaid.data.questions.datamodule import QuestionData
-from whysaid.data.questions.dataset import question_tokens
 from whysaid.data.questions.vqa import AskedImage, Question
 from whysaid.data.vocabulary import PAD
-from whysaid.errors import UserError
-from whysaid.tasks.vqa import Answering
+from whysaid.studies.common.word_maps import pixel_maps
+from whysaid.tasks.answerer import Answerer
 
 Array = NDArray[np.floating]
 
@@ -50,14 +49,15 @@ class ExplainedAnswer:
 
 
 def explain(
-    task: Answering, data: QuestionData, group: Sequence[Asked], pixels: Tensor, methods: Mapping[str, Method]
+    task: Answerer, data: QuestionData, group: Sequence[Asked], pixels: Tensor, methods: dict[str, Method]
 ) -> list[ExplainedAnswer]:
-    """What the model answers to Q questions about pixels (Q, 3, H, W), and each method's maps of the answers."""
-    lines = [question_tokens(one.question.text, task.vocabulary)[: data.max_words] for one in group]
+    """What the model answers to Q questions about pixels (Q, 3, H, W), and each method's maps of the answers; methods
+    that cannot explain such a model are taken out of `methods`, with a line of the log."""
+    lines = [task.vocabulary.question(asked.question.text)[: data.max_words] for asked in group]
     tokens = pad_sequence([torch.tensor(line) for line in lines], True, PAD).to(task.device)
-    ids = torch.tensor([[one.question.id] for one in group])
+    ids = torch.tensor([[asked.question.id] for asked in group])
     batch = QuestionBatch(
-        torch.tensor([one.image.id for one in group]),
+        torch.tensor([asked.image.id for asked in group]),
         ids,
         tokens[:, None],
         torch.full((len(group), 1, 1), -1),
@@ -65,10 +65,10 @@ def explain(
     )
     with torch.no_grad():
         p, best = task.model(tokens, task.model.features(batch)).float().softmax(1).max(1)
-    right = torch.tensor([one.right for one in group]).to(best)
-    asked = torch.stack([right, best], 1)[:, : 1 if bool((right == best).all()) else 2]
-    found = attribute_all(methods, task.model, batch, Answers(tokens, asked))
-    maps = {name: _magnitude(name, explanation.pixels) for name, explanation in found.items()}
+    right = torch.tensor([asked.right for asked in group]).to(best)
+    explained = torch.stack([right, best], 1)[:, : 1 if bool((right == best).all()) else 2]
+    explanations = attribute_fitting(methods, task.model, batch, Answers(tokens, explained))
+    maps = {name: _magnitude(name, explanation) for name, explanation in explanations.items()}
     return [
         ExplainedAnswer(
             predicted,
@@ -80,9 +80,7 @@ def explain(
     ]
 
 
-def _magnitude(name: str, pixels: Tensor | None) -> Array:
-    """(Q, T, H, W): the largest |value| of the channels."""
-    if pixels is None:
-        raise UserError(f"{name} has no map of the pixels: leave it out with study.methods.{name}=null")
-    found: Array = pixels.detach().abs().amax(2).float().cpu().numpy()
-    return found
+def _magnitude(name: str, explanation: Explanation) -> Array:
+    """The largest |value| of the channels, (Q, T, H, W)."""
+    magnitude: Array = pixel_maps(name, explanation).abs().amax(2).float().cpu().numpy()
+    return magnitude

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from whysaid.data.files.whole import naming, write_whole
 from whysaid.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Journal:
         wanted = json.loads(json.dumps(dict(settings)))
         if not lines:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(wanted) + "\n")
+            write_whole(path, json.dumps(wanted) + "\n")
         elif lines[0] != wanted:
             differ = sorted(k for k in {*wanted, *lines[0]} if wanted.get(k) != lines[0].get(k))
             raise UserError(
@@ -56,18 +57,18 @@ class Journal:
     def add(self, record: Mapping[str, Any]) -> None:
         """Appends a record, whole before the next begins."""
         line = json.dumps(dict(record))
-        with self.path.open("a") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         self.records.append(json.loads(line))
 
 
 def weights_digest(model: torch.nn.Module) -> str:
     """What tells a model's weights from all others."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
-        found.update(name.encode())
-        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()[:16]
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def described(value: Any) -> Any:

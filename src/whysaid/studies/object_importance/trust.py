@@ -80,8 +80,8 @@ def _row(
 ) -> dict[str, TableValue]:
     row: dict[str, TableValue] = {"name": name, "kind": kind, "objects": len(images)}
     for measure, own, known in (("distance", distance, reference.distance), ("drop", drop, reference.drop)):
-        found = None if own is None else bootstrapped_rank_correlation(own, known, images, seed)
-        row |= _columns(f"rho_{measure}", found)
+        interval = None if own is None else bootstrapped_rank_correlation(own, known, images, seed)
+        row |= _columns(f"rho_{measure}", interval)
     return row
 
 

@@ -1,0 +1,1 @@
+"""How likely it is that an object which a caption names is there."""

@@ -1,0 +1,1 @@
+"""Training pictures from which an object is taken out."""

@@ -1,0 +1,120 @@
+"""A captioner set against itself without the picture, as decoders take it.
+
+B images, N rows, image-major, V vocabulary.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from whysaid.data.batch import Pictured
+from whysaid.decoding.contrast.absent import Absent
+from whysaid.decoding.contrast.pairs import OneForAll, Pairs
+from whysaid.models.captioner import Captioner, State, Step, example, repeat, select
+
+
+class Model(Protocol):
+    """A captioner, or an ensemble of them."""
+
+    def featured(self, make: Callable[[Captioner], Any]) -> Any:
+        """What `make` gives of the captioner, or of every member as the ensemble's own features."""
+
+    def start(self, features: Any) -> State:
+        """The state before the first word."""
+
+    def step(self, tokens: Tensor, state: State, features: Any) -> Step:
+        """Takes one word further."""
+
+
+Judge = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+class Contrasted:
+    """Steps with and without the picture, and gives what a rule makes of both as the logits.
+
+    Both are one batch. But where one ∅ stands for all pictures, what is said without a picture depends on the words
+    alone: captions that have the same words so far share a row of that branch.
+
+    Args:
+        model: a captioner, or an ensemble.
+        absent: makes the picture that is none.
+        rule: log-probabilities (N, V) with and without the picture, the number of words so far (N, 1), and what `judge`
+            says → logits (N, V).
+        judge: log-probabilities (N, V) with and without the picture, and the words so far (N, t), without `<start>` →
+            the words (N, V) that may not come next; None lets all come.
+    """
+
+    def __init__(self, model: Model, absent: Absent, rule: Callable[..., Tensor], judge: Judge | None = None):
+        self.model, self.absent, self.rule, self.judge = model, absent, rule, judge
+
+    def features(self, batch: Pictured) -> Pairs:
+        """Features of a batch's pictures and of ∅; each picture is encoded once."""
+        pairs: list[Pairs] = []
+
+        def present(captioner: Captioner) -> Any:
+            pairs.append(self.absent.pairs(captioner, batch))
+            return pairs[-1].present
+
+        own = self.model.featured(present)
+        absent = iter(pairs)
+        if isinstance(pairs[0].absent, OneForAll):
+            return Pairs(own, OneForAll(self.model.featured(lambda captioner: next(absent).absent.features)))
+        return Pairs(own, self.model.featured(lambda captioner: next(absent).absent))
+
+    def start(self, features: Pairs) -> State:
+        """The states of both branches, and what has been read so far (B, 0)."""
+        images = len(features)
+        if isinstance(features.absent, OneForAll):
+            states = self.model.start(features.present), repeat(self.model.start(features.absent.features), images)
+        else:
+            states = parted(self.model.start(features.both), images)
+        read = torch.zeros(images, 0, dtype=torch.int64, device=example(states[0]).device)
+        return *states, read
+
+    def step(self, tokens: Tensor, state: State, features: Pairs) -> Step:
+        """Takes one word further: tokens (N,) int64. Attention and sentinel are those with the picture."""
+        present, absent, read = state
+        words = torch.full_like(tokens[:, None], read.shape[1])
+        read = torch.cat([read, tokens[:, None]], 1)
+        if isinstance(features.absent, OneForAll):
+            own = self.model.step(tokens, present, features.present)
+            log_p, (log_p0, absent) = _log_probs(own.logits), self._without(read, absent, features.absent.features)
+            seen = own.attention, own.sentinel, own.state
+        else:
+            logits, attention, sentinel, both = self.model.step(
+                tokens.repeat(2), stacked(present, absent), features.both
+            )
+            log_p, log_p0 = _log_probs(logits).chunk(2)
+            present, absent = parted(both, len(tokens))
+            seen = attention[: len(tokens)], None if sentinel is None else sentinel[: len(tokens)], present
+        forbidden = None if self.judge is None else self.judge(log_p, log_p0, read[:, 1:])
+        attention, sentinel, present = seen
+        return Step(self.rule(log_p, log_p0, words, forbidden), attention, sentinel, (present, absent, read))
+
+    def _without(self, read: Tensor, state: State, features: Any) -> tuple[Tensor, State]:
+        """Log-probabilities (N, V) without a picture after what was read (N, t), and the state then."""
+        unique, place = torch.unique(read, dim=0, return_inverse=True)
+        rows = torch.arange(len(read), device=read.device)
+        first = rows.new_full((len(unique),), len(read)).scatter_reduce(0, place, rows, "amin")
+        step = self.model.step(read[first, -1], select(state, first), features)
+        return _log_probs(step.logits)[place], select(step.state, place)
+
+
+def _log_probs(logits: Tensor) -> Tensor:
+    return torch.log_softmax(logits.float() if logits.dtype.itemsize < 4 else logits, -1)
+
+
+def stacked(first: State, second: State) -> State:
+    """One state of two: the rows of the second behind those of the first."""
+    return tuple(
+        stacked(one, other) if isinstance(one, tuple) else torch.cat([one, other])
+        for one, other in zip(first, second, strict=True)
+    )
+
+
+def parted(state: State, rows: int) -> tuple[State, State]:
+    """The first rows of a state, and all behind them, as views."""
+    parts = [parted(part, rows) if isinstance(part, tuple) else (part[:rows], part[rows:]) for part in state]
+    return tuple(first for first, _ in parts), tuple(second for _, second in parts)

@@ -1,0 +1,1 @@
+"""Captions that name what `study=support` says is there."""

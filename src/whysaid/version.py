@@ -1,0 +1,3 @@
+"""The version of this package, which every run stores."""
+
+__version__ = "0.1.0"
