@@ -18,8 +18,9 @@ from whysaid.data.vocabulary import END, PAD, START
 from whysaid.decoding.beam import Beam
 from whysaid.decoding.greedy import Greedy
 from whysaid.models.attention import AdditiveScore, weighted_sum
-from whysaid.models.captioner import Captioner, CellOutput, Features, State, repeat, rows, select
+from whysaid.models.captioner import Captioner, CellOutput, State, repeat, rows, select
 from whysaid.models.lstm import LSTM
+from whysaid.models.word_captioner import Features, WordCaptioner
 
 B, R, D, H, E, A, V = 50, 36, 2048, 1000, 1000, 512, 9500
 WIDTH, LENGTH, RUNS = 5, 20, 3
@@ -27,7 +28,7 @@ PLAIN = 4  # images that the plain beam search gets; its time is scaled up to B
 SCALE = 40.0  # of logits
 
 
-class UpDown(Captioner):
+class UpDown(WordCaptioner):
     """Top-down LSTM on [e(w); mean v; h²], additive attention, language LSTM on [v̂; h¹].
 
     Random logits are scaled to be about as peaked as a trained captioner's.

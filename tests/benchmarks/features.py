@@ -13,7 +13,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from whysaid.data.features.store import FeatureStore, FeatureWriter
+from whysaid.data.features.store import FeatureStore
+from whysaid.data.features.writer import FeatureWriter
 
 IMAGES, REGIONS, DIM, BATCH, ROUNDS = 600, 196, 512, 50, 7
 BOUND = 0.6
@@ -28,7 +29,7 @@ def build(folder: Path) -> tuple[FeatureStore, h5py.Dataset]:
     with FeatureWriter(folder / "store", "benchmark", (REGIONS, DIM)) as writer:
         for i in range(IMAGES):
             features = random.standard_normal((REGIONS, DIM), np.float32).astype(np.float16)
-            writer.add(i, features)
+            writer.add(str(i), features)
             items[i] = features
     file.close()
     return FeatureStore(folder / "store"), h5py.File(folder / "features.h5", "r")["features"]
@@ -46,7 +47,10 @@ def main() -> dict[str, float]:
     """Alternates the two over fresh random orders, both files warm in the page cache; prints and writes medians."""
     with tempfile.TemporaryDirectory() as name:
         store, items = build(Path(name))
-        readers = {"store": store.batch, "hdf5": lambda ids: np.stack([items[i] for i in ids])}
+        readers = {
+            "store": lambda ids: store.batch([str(i) for i in ids]),
+            "hdf5": lambda ids: np.stack([items[i] for i in ids]),
+        }
         times: dict[str, list[float]] = {reader: [] for reader in readers}
         random = np.random.default_rng(1)
         assert np.array_equal(*(read(range(BATCH)) for read in readers.values()))

@@ -15,12 +15,15 @@ import torch
 from PIL import Image
 
 from tests.benchmarks.timing import cpu_seconds, write
-from whysaid.data.captions.captioned_image import CaptionedImage, words
+from whysaid.data.captions.captioned_image import CaptionedImage
 from whysaid.data.captions.dataset import CaptionDataset
-from whysaid.data.features.store import FeatureStore, FeatureWriter
+from whysaid.data.features.pictures import PictureFeatures
+from whysaid.data.features.store import FeatureStore
+from whysaid.data.features.writer import FeatureWriter
 from whysaid.data.images import imagenet_preprocessing, load_image
 from whysaid.data.splits import Splits
 from whysaid.data.vocabulary import Vocabulary
+from whysaid.data.words import words
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.gridtd import GridTD
 from whysaid.objectives.cross_entropy import CrossEntropy
@@ -47,8 +50,9 @@ class Synthetic(Splits[CaptionedImage]):
         self.vocabulary = Vocabulary.build(every, 1)
         with FeatureWriter(folder, "benchmark", (REGIONS, DIM)) as writer:
             for i in range(IMAGES):
-                writer.add(i, random.standard_normal((REGIONS, DIM), np.float32))
-        self.features = FeatureStore(folder)
+                writer.add(str(i), random.standard_normal((REGIONS, DIM), np.float32))
+        keys = {(image.id, image.path): str(image.id) for image in self.read_images}
+        self.features = PictureFeatures(FeatureStore(folder), keys)
 
     def read(self, split: str) -> list[CaptionedImage]:
         return self.read_images

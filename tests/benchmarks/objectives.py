@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.benchmarks.decoding import SCALE, H, UpDown
-from tests.benchmarks.timing import medians, write
+from tests.benchmarks.timing import medians, report
 from whysaid.attribution.lrp.composite import Composite
 from whysaid.attribution.lrp.lrp import LRP
 from whysaid.attribution.lrp.rules import alpha_beta, epsilon
@@ -25,10 +25,11 @@ from whysaid.data.batch import CaptionBatch
 from whysaid.data.captions.document_frequency import DocumentFrequencies, ngrams
 from whysaid.data.captions.stop_words import STOP_WORDS
 from whysaid.data.vocabulary import END, PAD, SPECIALS, START, Vocabulary
-from whysaid.models.captioner import Captioner, Features
+from whysaid.models.captioner import Captioner
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.encoders.vgg16 import VGG16
 from whysaid.models.gridtd import GridTD
+from whysaid.models.word_captioner import Features
 from whysaid.objectives.cider_d import CIDErD
 from whysaid.objectives.content_words import content_words
 from whysaid.objectives.context_relevance import ContextRelevance
@@ -285,17 +286,13 @@ def self_critical(captions: dict[int, list[str]], frequencies: DocumentFrequenci
 def main() -> None:
     captions = corpus(np.random.default_rng(0), 20000)
     frequencies = data(captions).corpus.document_frequencies
-    result: dict[str, object] = {"vocabulary": V, "rounds": ROUNDS}
     parts: dict[str, Callable[[], dict[str, float]]] = {
         "rewards_300_x_5": lambda: rewards(captions, frequencies),
         "context_step": lambda: context(captions),
         "image_step": lambda: image(captions),
         "self_critical_step": lambda: self_critical(captions, frequencies),
     }
-    for name, measure in parts.items():
-        result[name] = {key: float(f"{value:.3g}") for key, value in measure().items()}
-        print(name, *(f"  {key:28} {value:10.4g}" for key, value in result[name].items()), sep="\n")  # type: ignore[attr-defined]
-    print(write("objectives", result))
+    report("objectives", {"vocabulary": V, "rounds": ROUNDS}, parts)
 
 
 if __name__ == "__main__":

@@ -45,3 +45,18 @@ def write(name: str, result: Mapping[str, object]) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({**machine(), **result}, indent=2) + "\n")
     return path
+
+
+def report(name: str, about: Mapping[str, object], parts: Mapping[str, Callable[[], Mapping[str, float]]]) -> None:
+    """Measures one part after the other, prints each as soon as it is known, and writes all of them.
+
+    Args:
+        name: of the file.
+        about: what stands in it beside the figures.
+        parts: name → measures it; figures keep three digits.
+    """
+    figures = {}
+    for part, measure in parts.items():
+        figures[part] = {key: float(f"{value:.3g}") for key, value in measure().items()}
+        print(part, *(f"  {key:28} {value:10.4g}" for key, value in figures[part].items()), sep="\n", flush=True)
+    print(write(name, {**about, **figures}))
