@@ -62,6 +62,13 @@ def test_a_second_call_computes_only_what_is_missing(encoder, photos, tmp_path):
     assert batches == [2] and FeatureStore(tmp_path / "cache").keys == list(photos)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_filling_the_cache_draws_nothing(encoder, photos, tmp_path, workers):
+    before = torch.get_rng_state()
+    cache_features(encoder, photos, tmp_path / "cache", batch_size=2, workers=workers)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_another_encoder_makes_the_cache_stale_and_rebuilds_it(encoder, photos, tmp_path):
     cache_features(encoder, photos, tmp_path / "cache")
     other = ScenesCNN((8, 12), 16)

@@ -12,6 +12,7 @@ from errno import ENOSPC
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -63,7 +64,8 @@ def _make_all(removals: Removals, world: World, folder: Path, workers: int) -> l
     """Makes the pictures, and lists image id, file name and category of each."""
     log.info("making training pictures without one of their objects in %s", folder, extra={"progress": True})
     makers = _Makers(removals, world, folder)
-    loader = DataLoader(makers, batch_size=None, num_workers=workers)
+    # the loader's draws are its own, so that a training draws the same whether the pictures were there or not
+    loader = DataLoader(makers, batch_size=None, num_workers=workers, generator=torch.Generator())
     bar = tqdm(loader, desc="taking objects out", unit="image", disable=None)
     try:
         made = [entry for entries in bar for entry in entries]

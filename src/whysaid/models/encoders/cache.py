@@ -92,7 +92,13 @@ def _fill(
         if paths:
             log.info("computing the features of %d images into %s", len(paths), folder, extra={"progress": True})
         photos = _Photos(paths, encoder.preprocessing)
-        loader = DataLoader(photos, batch_size, num_workers=workers, collate_fn=list)
+        loader = DataLoader(
+            photos,
+            batch_size,
+            num_workers=workers,
+            collate_fn=list,
+            generator=torch.Generator(),  # the loader's draws; a training draws the same with a cache or without
+        )
         training = encoder.training
         encoder.eval()
         try:
