@@ -78,6 +78,16 @@ def test_two_tunings_of_two_seeds_and_a_second_call(tune: Callable[..., Ran], tm
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.ckpt")} == stamps
     assert json.loads((again / "finetuning.json").read_text())["rows"] == about["rows"]
 
+    (first / "finished.json").write_text("{}")
+    (captions,) = other.glob("captions_*.json")
+    whole = json.loads(captions.read_text())
+    captions.write_text('{"1": "a ca')
+    mended = tune("task_name=mended").folder
+    told = (mended / "evaluate.log").read_text()
+    assert "finished.json cannot be read" in told and f"{captions.name} cannot be read" in told
+    assert json.loads(captions.read_text()) == whole
+    assert json.loads((mended / "finetuning.json").read_text())["rows"] == about["rows"]
+
 
 def test_a_killed_study_goes_on_where_it_was(tune: Callable[..., Ran], tmp_path: Path) -> None:
     stop = "{_target_: tests.studies.stops.KilledOnce, flag: %s, name: lrp_context-seed1, step: 1}" % (

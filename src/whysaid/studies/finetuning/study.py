@@ -18,8 +18,8 @@ from scipy.stats import t as student
 
 from whysaid.checkpoint import fit_weights, read_checkpoint
 from whysaid.data.captions.datamodule import CaptionData
+from whysaid.data.files.kept import kept, load_json, save_json
 from whysaid.data.files.table import TableValue
-from whysaid.data.files.whole import write_whole
 from whysaid.errors import UserError
 from whysaid.figures.bars import Bar, bars
 from whysaid.metrics.score import chosen_metrics
@@ -137,9 +137,7 @@ class Finetuning:
         limits = (data.evaluated, self.images, self.seed, self.decoding, self.data)
         mark = hashlib.blake2b(json.dumps(limits, sort_keys=True).encode(), digest_size=4).hexdigest()
         path = run.folder / f"captions_{data.evaluated}_{mark}.json"
-        if not path.exists():
-            write_whole(path, json.dumps(self._captions(task, data), indent=0))
-        return {int(i): caption for i, caption in json.loads(path.read_text(encoding="utf-8")).items()}
+        return kept(path, _load_captions, lambda: self._captions(task, data), save_json)
 
     def _captions(self, task: Writer, data: CaptionData) -> dict[int, str]:
         task.eval()
@@ -221,6 +219,14 @@ def _over(tuning: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any
         below = merged.get(name)
         merged[name] = _over(value, below) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
     return merged
+
+
+def _load_captions(path: Path) -> dict[int, str]:
+    """Reads image id → caption; ValueError where they are none."""
+    captions = {int(i): caption for i, caption in load_json(path).items()}
+    if not all(isinstance(caption, str) for caption in captions.values()):
+        raise ValueError("a caption is no text")
+    return captions
 
 
 def _plain(training: Scored) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from whysaid.checkpoint import checkpoint_path, stored_config, stored_parts
 from whysaid.data.files.digest import file_digest
+from whysaid.data.files.kept import load_json, loaded
 from whysaid.data.files.whole import write_whole
 from whysaid.errors import UserError
 
@@ -77,9 +78,10 @@ class Tuning:
         folder = self.runs / f"{name}-seed{seed}-{self._mark(config)}"
         config.paths.run_dir = str(folder.absolute())
         finished = folder / FINISHED
-        if finished.exists():
+        took = loaded(finished, lambda path: float(load_json(path)["seconds"]))
+        if took is not None:
             log.info("%s, seed %d: finished before in %s", name, seed, folder)
-            return Run(name, seed, folder, json.loads(finished.read_text(encoding="utf-8"))["seconds"])
+            return Run(name, seed, folder, took)
         folder.mkdir(parents=True, exist_ok=True)
         last, start = folder / "checkpoints" / "last.ckpt", time.perf_counter()
         self.train(config, folder, last if last.exists() else None)
