@@ -128,9 +128,12 @@ def test_options_of_training_take_steps(places: list[str], tmp_path: Path, overr
 
 
 def test_ema_tests_the_averaged_weights(places: list[str], tmp_path: Path) -> None:
-    trained(tmp_path, *SCENES, *FIGURES, *places, EMA)
+    spy = "+callbacks.tested={_target_: tests.doors.tested.TestedWeights, path: %s}" % (tmp_path / "tested.pt")
+    trained(tmp_path, *SCENES, *FIGURES, *places, EMA, spy)
     best = load(tmp_path, "best")
     assert not all(equal(best["state_dict"], best["current_model_state"]))
+    for split in ("val", "test"):
+        assert all(equal(best["state_dict"], torch.load(tmp_path / f"tested.pt.{split}", weights_only=True)))
 
 
 def test_ema_leaves_a_frozen_encoder_as_it_is(places: list[str], tmp_path: Path) -> None:

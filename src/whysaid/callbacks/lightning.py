@@ -5,13 +5,14 @@ Each private name of Lightning stands here once, so that a new version of it is 
 
 import signal
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, WeightAveraging
 from pytorch_lightning.loops.loop import _Loop
 
 C = TypeVar("C", bound=Callback)
@@ -102,6 +103,17 @@ def before_train_end(trainer: pl.Trainer, act: Callable[[], None]) -> None:
         end(loop)
 
     loop.on_run_end = on_run_end  # type: ignore[method-assign]
+
+
+def forget_averages(trainer: pl.Trainer) -> None:
+    """Makes callbacks that average weights forget them, when training has ended.
+
+    A checkpoint that is loaded for a test holds the averaged weights. A callback that still averages would put those in
+    their place that were being trained when it was written.
+    """
+    for averaging in callbacks_of(trainer, WeightAveraging):
+        averaging._average_model = None
+        warnings.filterwarnings("ignore", ".*using the WeightAveraging callback, but loading a checkpoint outside.*")
 
 
 def is_trial_run(trainer: pl.Trainer) -> bool:

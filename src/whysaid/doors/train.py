@@ -16,7 +16,7 @@ from pytorch_lightning.callbacks import Callback
 
 from whysaid.assemble import assembly
 from whysaid.callbacks.last_checkpoint import LastCheckpoint
-from whysaid.callbacks.lightning import callbacks_of, raised_in_restoring
+from whysaid.callbacks.lightning import callbacks_of, forget_averages, raised_in_restoring
 from whysaid.data.files.whole import write_whole
 from whysaid.doors.cli import door
 from whysaid.doors.results import finish, keeping_metrics, logged_metrics, logged_notes
@@ -137,6 +137,7 @@ def fit_and_test(
     With `config.test=false` the latter are left out, and the monitored metric is that of the best validation.
     """
     trainer.fit(task, datamodule=data, ckpt_path=resumed, weights_only=True)
+    forget_averages(trainer)
     metrics = metrics_so_far(trainer)
     best = trainer.checkpoint_callback
     if config.test:
