@@ -3,7 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 READY := $(VENV)/.ready
 WORKERS ?= 2
-export OMP_WAIT_POLICY := passive
+# several processes share the cores here; a training alone is slower with it
+test test-slow bench: export OMP_WAIT_POLICY := passive
 
 .PHONY: setup train demo test test-slow lint docs bench clean
 
