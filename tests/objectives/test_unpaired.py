@@ -72,7 +72,7 @@ def test_captions_of_evaluated_pictures_and_with_unknown_words_are_left_out(prep
 
 
 def test_the_loss_is_the_sum_of_both_cross_entropies(prepared: Any) -> None:
-    objective, model = prepared(number=40, weight=0.3, paired=0.7)
+    objective, model = prepared(number=40, paired=0.7)
     drawn: list[Tensor] = []
     unroll = model.unroll
     model.unroll = lambda tokens, features, sampling=0.0: (drawn.append(tokens), unroll(tokens, features, sampling))[1]
@@ -84,7 +84,7 @@ def test_the_loss_is_the_sum_of_both_cross_entropies(prepared: Any) -> None:
     costs = [c for row in read for c in cost(model, row)]
     language = torch.stack(costs).mean()
     paired, _ = CrossEntropy()(model, with_regions(), 3)
-    torch.testing.assert_close(loss, 0.3 * language + 0.7 * paired)
+    torch.testing.assert_close(loss, language + 0.7 * paired)
     torch.testing.assert_close(logs["loss_unpaired"], language.detach())
     torch.testing.assert_close(logs["loss"], paired.detach())
 
@@ -97,7 +97,7 @@ def test_draws_follow_step_and_seed_alone(prepared: Any) -> None:
     assert losses[0] == losses[1] and len({loss.item() for loss in losses}) > 2
 
 
-@pytest.mark.parametrize("settings", [{"weight": -1.0}, {"paired": -0.1}, {"number": 0}])
+@pytest.mark.parametrize("settings", [{"paired": -0.1}, {"number": 0}])
 def test_settings_out_of_range(settings: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="at least"):
         Unpaired(["captions.json"], **settings)

@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from whysaid.data.batch import CaptionBatch
 from whysaid.data.captions.caption_files import read_references
@@ -39,8 +40,7 @@ class Unpaired(CaptionObjective):
         captions: files of captions, such as COCO's `captions_train2014.json`.
         excluded: a file with an image id on each line, whose captions are left out too; None: no more.
         number: U, captions of each step in each process.
-        weight: of their cross-entropy, at least 0.
-        paired: weight of the batch's cross-entropy, at least 0.
+        paired: weight of the batch's cross-entropy beside theirs, at least 0; 0: language alone.
         label_smoothing: of both cross-entropies, in [0, 1).
         seed: of the draws.
 
@@ -57,17 +57,16 @@ class Unpaired(CaptionObjective):
         captions: Sequence[str],
         excluded: str | None = None,
         number: int = 160,
-        weight: float = 1.0,
         paired: float = 1.0,
         label_smoothing: float = 0.0,
         seed: int = 0,
     ):
-        if weight < 0 or paired < 0:
-            raise UserError(f"objective.weight and objective.paired are at least 0, not {weight} and {paired}")
+        if paired < 0:
+            raise UserError(f"objective.paired is a weight of at least 0, not {paired}")
         if number < 1:
             raise UserError(f"objective.number is a number of captions, at least 1, not {number}")
         self.captions, self.excluded = list(captions), excluded
-        self.number, self.weight, self.paired, self.seed = number, weight, paired, seed
+        self.number, self.paired, self.seed = number, paired, seed
         self.label_smoothing, self.plain = label_smoothing, CrossEntropy(label_smoothing)
 
     def prepare(self, captioner: Captioner, data: CaptionData) -> None:
@@ -92,9 +91,7 @@ class Unpaired(CaptionObjective):
         if not rows:
             raise UserError("no caption of objective.captions has only words of the vocabulary")
         log.info("learning language from %d captions without their pictures", len(rows))
-        self._rows = torch.full((len(rows), max(map(len, rows))), PAD)
-        for row, ids in zip(self._rows, rows, strict=True):
-            row[: len(ids)] = torch.tensor(ids)
+        self._rows = pad_sequence([torch.tensor(ids) for ids in rows], batch_first=True, padding_value=PAD)
         self._regions = mean_regions(captioner, data.pictures("train"))[None]
         self._rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
@@ -109,7 +106,7 @@ class Unpaired(CaptionObjective):
         unpaired = F.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index=PAD, label_smoothing=self.label_smoothing
         )
-        loss = self.weight * joint(unpaired, (targets != PAD).sum())
+        loss = joint(unpaired, (targets != PAD).sum())
         logs = {"loss_unpaired": unpaired.detach()}
         if self.paired:
             paired, more = self.plain(captioner, batch, step)
