@@ -5,6 +5,12 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 # several processes share the cores here; a training alone is slower with it
 test test-slow bench: export OMP_WAIT_POLICY := passive
+# make bench INSTRUCTIONS=avx2: as on a processor that has neither AVX-512 nor bfloat16
+ifeq ($(INSTRUCTIONS),avx2)
+bench: export ATEN_CPU_CAPABILITY := avx2
+bench: export ONEDNN_MAX_CPU_ISA := AVX2
+bench: export MKL_ENABLE_INSTRUCTIONS := AVX2
+endif
 
 .PHONY: setup train demo test test-slow lint docs bench clean
 

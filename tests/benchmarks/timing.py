@@ -36,13 +36,16 @@ def machine() -> dict[str, str | int]:
         "cores": os.cpu_count() or 0,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
     }
 
 
 def write(name: str, result: Mapping[str, object]) -> Path:
-    """Writes `results/<name>.json` with the machine's name, and returns its path."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    """Writes `results/<name>.json` with the machine's name, and returns its path; `results/avx2/<name>.json` where the
+    processor, or the environment, has no more than AVX2."""
+    folder = RESULTS / "avx2" if torch.backends.cpu.get_cpu_capability() == "AVX2" else RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     path.write_text(json.dumps({**machine(), **result}, indent=2) + "\n")
     return path
 

@@ -65,11 +65,15 @@ def run_id(folder: str) -> str:
 
 
 def quick_dtype() -> str:
-    """Returns `bfloat16` where the GPU or, without one, the CPU multiplies it natively, else `float32`."""
+    """Returns `bfloat16` where the GPU or, without one, the CPU multiplies it natively, else `float32`.
+
+    `ATEN_CPU_CAPABILITY=avx2`, which keeps torch from the instructions that do so, counts as a CPU without them.
+    """
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = torch.cpu._is_avx512_bf16_supported()
+        allowed = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+        native = allowed and torch.cpu._is_avx512_bf16_supported()
     return "bfloat16" if native else "float32"
 
 
