@@ -7,8 +7,8 @@ pictures.
 
 Of `COPIES` pictures one is drawn, and the others hold the same pixels in bytes of their own, for drawing 120,000 would
 take an hour. The doors do not notice: each file is read, told from others and decoded as any other, and its captions
-are those of a scene of its own. The encoder is Scenes' small one, whose passes take little: what is measured here is all
-that is around an encoder.
+are those of a scene of its own. The encoder is Scenes' small one, whose passes take little, so that what is measured is
+all that is around an encoder.
 """
 
 import json
