@@ -70,9 +70,10 @@ def alike(folder: Path, split: str, count: int, group: int) -> list[Entry]:
     first, entries, drawn = group * COPIES, [], BytesIO()
     Image.fromarray(render(scene(0, split, first, SIZE))).save(drawn, "PNG")
     for index in range(first, min(first + COPIES, count)):
-        described = scene(0, split, index, SIZE)
+        described = scene(0, split, index)
         (folder / records.file_name(described)).write_bytes(drawn.getvalue() + str(index).encode())
-        entries.append((records.image_record(described), records.caption_records(described)))
+        entry = {**records.image_record(described), "width": SIZE, "height": SIZE}
+        entries.append((entry, records.caption_records(described)))
     return entries
 
 

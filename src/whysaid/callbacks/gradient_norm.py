@@ -2,7 +2,8 @@
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.utilities import grad_norm
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from whysaid.callbacks.lightning import at_logging_step
@@ -15,5 +16,6 @@ class GradientNorm(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
         if at_logging_step(trainer):
-            norms = grad_norm(pl_module, norm_type=2)
-            pl_module.log("train/grad_norm", norms["grad_2.0_norm_total"])
+            norm = get_total_norm([p.grad for p in pl_module.parameters() if p.grad is not None])
+            # of weights that are sharded, each process has a share of the norm
+            pl_module.log("train/grad_norm", norm.full_tensor() if isinstance(norm, DTensor) else norm)

@@ -71,7 +71,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "trainer": ("pytorch_lightning.trainer.trainer.",),
     "trainer.plugins": ("whysaid.run.checkpoint_file.",),
     "trainer.profiler": ("whysaid.run.profiler.", "pytorch_lightning.profilers."),
-    "trainer.strategy": ("pytorch_lightning.strategies.",),
+    "trainer.strategy": ("whysaid.run.sharded.", "pytorch_lightning.strategies."),
 }
 """Key of the configuration → in which modules the code is defined that may stand at it, or below it unless a longer key
 says otherwise: an encoder where an encoder stands. `*` is any one key; elements of a list stand at the list's own key.
