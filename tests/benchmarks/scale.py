@@ -27,6 +27,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from PIL import Image
+from pytorch_lightning import seed_everything
 
 from tests.benchmarks.timing import write
 from whysaid.assemble.features import seen_by
@@ -77,7 +78,7 @@ def alike(folder: Path, split: str, count: int, group: int) -> list[Entry]:
     return entries
 
 
-def measured(arguments: Sequence[str], until: str = "") -> Figures:
+def measured(arguments: Sequence[str], until: str = "", told: bool = False) -> Figures:
     """Runs `python -m ARGUMENTS` and returns its seconds, its CPU seconds and its largest memory, in GB.
 
     Memory is what processes hold of their own (RssAnon): pages of a mapped file are the system's to take back. `all_gb`
@@ -100,6 +101,8 @@ def measured(arguments: Sequence[str], until: str = "") -> Figures:
     watcher.join()
     if process.returncode:
         raise SystemExit("".join([*lines[-20:], f"{' '.join(arguments)} failed"]))
+    if told:
+        figures |= json.loads(lines[-1])
     return {"seconds": time.perf_counter() - start, "cpu_s": cpu_of_children() - before, **figures}
 
 
@@ -141,22 +144,24 @@ def disk_gb(*folders: Path) -> float:
 
 
 def load(overrides: Sequence[str]) -> None:
-    """One epoch of training batches, without a model: prints the seconds of it."""
+    """One epoch of training batches, without a model: prints its figures as the last line."""
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config: Any = compose("train", list(overrides))
+    seed_everything(config.seed, verbose=False)  # as the doors do: the encoder is the one whose features are stored
     data = seen_by(instantiate(config.encoder), instantiate(config.data))
     data.setup("fit")
     start = time.perf_counter()
     batches = sum(1 for _ in data.train_dataloader())
-    print(f"an epoch of {batches} batches took {time.perf_counter() - start:.1f} s")
+    print(json.dumps({"batches": batches, "loading_s": time.perf_counter() - start}))
 
 
 def main(root: Path, pictures: int = PICTURES) -> None:
     """Runs the doors one after another, prints the figures of each as soon as they are known, and writes all."""
     test = pictures // TEST_SHARE
     sizes = [f"data.source.train={pictures - 2 * test}", f"data.source.val={test}"]
-    data = ["data=coco", f"data.root={root}/coco", f"data.cache_dir={root}/cache", *sizes]
+    kept = [f"paths.data_dir={root}", f"paths.output_dir={root}/outputs"]
+    data = ["data=coco", f"data.cache_dir={root}/cache", *sizes, *kept]
     encoder = "encoder=scenes_cnn"
     quick = ["logger=none", "test=false", "trainer.max_steps=20", "trainer.limit_val_batches=0"]
     figures: dict[str, Figures] = {}
@@ -170,9 +175,10 @@ def main(root: Path, pictures: int = PICTURES) -> None:
     note("prepare", measured(["src.prepare", *data]))
     note("features", measured(["src.prepare", *data, encoder, "features=true"]))
     figures["features"]["disk_gb"] = disk_gb(root / "cache")
-    train = ["src.train", "experiment=gridtd_coco", encoder, *data, *quick, f"hydra.run.dir={root}/train"]
+    note("features_again", measured(["src.prepare", *data, encoder, "features=true"]))
+    train = ["src.train", "experiment=gridtd_coco", encoder, *data, *quick]
     note("start", measured(train, "from step 0"))
-    note("epoch", measured(["tests.benchmarks.scale", "load", "experiment=gridtd_coco", encoder, *data]))
+    note("epoch", measured(["tests.benchmarks.scale", "load", "experiment=gridtd_coco", encoder, *data], told=True))
     references = root / "coco" / "annotations" / "captions_val2017.json"
     captions = json.loads(references.read_text())["annotations"][::5]
     others = [
@@ -181,8 +187,8 @@ def main(root: Path, pictures: int = PICTURES) -> None:
     ]
     predictions = root / "predictions.json"
     predictions.write_text(json.dumps(others))
-    score = ["src.evaluate", f"predictions={predictions}", f"references={references}", "data=scenes"]
-    note("metrics", measured([*score, "metrics.test.SPICE=null", f"hydra.run.dir={root}/scores"]))
+    score = ["src.evaluate", f"predictions={predictions}", f"references={references}", "data=scenes", *kept]
+    note("metrics", measured([*score, "metrics.test.SPICE=null", "logger=none"]))
     print(write("scale", figures))
 
 

@@ -38,6 +38,14 @@ def test_coco_draws_validation_from_training_and_tests_on_val2017(tmp_path: Path
     assert source.read("test")[0].captions == ("A dog number 0.", "A dog number 0.")
 
 
+def test_two_splits_of_one_file_read_it_once(tmp_path: Path) -> None:
+    coco(tmp_path, "train2017", 8)
+    source = Coco2017(str(tmp_path), train=6, val=2)
+    train = source.read("train")
+    (tmp_path / "annotations" / "captions_train2017.json").unlink()
+    assert len(source.read("val")) == 2 and source.read("train") == train
+
+
 def test_coco_takes_the_rest_when_no_number_is_given(tmp_path: Path) -> None:
     coco(tmp_path, "train2017", 10)
     assert len(Coco2017(str(tmp_path), train=None, val=2).read("train")) == 8

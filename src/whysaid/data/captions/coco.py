@@ -35,6 +35,7 @@ class Coco2017:
     ):
         self.root = Path(root)
         self.train, self.val, self.seed, self.test = train, val, seed, test
+        self._drawn: list[CaptionedImage] | None = None  # train2017 in the order of the draw, of which two splits are
 
     def read(self, split: str) -> list[CaptionedImage]:
         """The images of `train`, `val` or `test` that have a caption, in a fixed order; see `captioned`."""
@@ -42,8 +43,10 @@ class Coco2017:
             return self._read_folder(self.test or ("test2017" if self.val is None else "val2017"), split)
         if self.val is None:
             return self._read_folder(f"{split}2017", split)
-        images = self._read_folder("train2017", split)
-        random.Random(self.seed).shuffle(images)
+        if self._drawn is None:
+            self._drawn = self._read_folder("train2017", split)
+            random.Random(self.seed).shuffle(self._drawn)
+        images = self._drawn
         wanted = (self.train or 1) + self.val
         if wanted > len(images):
             raise UserError(

@@ -11,6 +11,7 @@ import torch
 
 from whysaid.data.batch import CaptionBatch, ChangedPictures
 from whysaid.data.captions.captioned_image import CaptionedImage
+from whysaid.data.captions.encoded import EncodedCaptions
 from whysaid.data.dataset import PictureDataset
 from whysaid.data.features.pictures import PictureFeatures
 from whysaid.data.images import Preprocessing
@@ -54,14 +55,13 @@ class CaptionDataset(PictureDataset[CaptionedImage, CaptionBatch]):
         super().__init__(images, preprocessing, features)
         self.captions_per_image = captions_per_image
         self.seed, self.changing = seed, changing
-        self.captions = [
-            [torch.tensor(vocabulary.encode(words(caption), max_words)) for caption in image.captions]
-            for image in images
-        ]
+        self.captions = EncodedCaptions(
+            [vocabulary.encode(words(caption), max_words) for caption in image.captions] for image in images
+        )
 
     def text_batch(self, keys: Sequence[Key]) -> CaptionBatch:
         drawn = [self._draw(key) for key in keys]
-        captions = [[self.captions[key.index][i] for i in chosen] for key, chosen in zip(keys, drawn, strict=True)]
+        captions = [[self.captions.of(key.index, i) for i in chosen] for key, chosen in zip(keys, drawn, strict=True)]
         longest = max((len(caption) for own in captions for caption in own), default=1)
         tokens = torch.full((len(keys), self.captions_per_image, longest), PAD)
         for row, own in zip(tokens, captions, strict=True):
@@ -73,7 +73,7 @@ class CaptionDataset(PictureDataset[CaptionedImage, CaptionBatch]):
 
     def _draw(self, key: Key) -> list[int]:
         """The captions of an image that a batch gets, by their places."""
-        number = len(self.captions[key.index])
+        number = self.captions.number(key.index)
         if number <= self.captions_per_image:
             return list(range(number))
         generator = np.random.default_rng((self.seed, key.epoch, key.index))
@@ -92,6 +92,6 @@ class CaptionDataset(PictureDataset[CaptionedImage, CaptionBatch]):
             for k, i in enumerate(drawn[row]):
                 said = table.located(" ".join(words(images[row].captions[i])))
                 place = next((mention.first for mention in said if mention.category == category), -1)
-                line[k] = place if place < len(self.captions[keys[row].index][i]) - 1 else -1  # not where it was cut
+                line[k] = place if place < len(self.captions.of(keys[row].index, i)) - 1 else -1  # not where it was cut
         numbers = [-1 if category is None else table.categories.index(category) for category in changed.categories]
         return ChangedPictures(changed.pictures, torch.tensor(changed.rows), torch.tensor(numbers), places)
