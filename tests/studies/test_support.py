@@ -106,6 +106,22 @@ def test_a_study_may_decode_by_support(fitted: Path, places: list[str], plain_to
     assert named[0] and named[1] and not named[2]
 
 
+@pytest.mark.parametrize(("least", "pictures"), [(1, "without an object"), (1000, "as they are")])
+def test_few_words_of_pictures_without_an_object_are_not_fitted_on(
+    least: int, pictures: str, fitted: Path, places: list[str], tmp_path: Path, plain_tokens: None
+) -> None:
+    ckpt = shutil.copy(fitted, tmp_path / "best.ckpt")
+    quick = ("logger=none", "study.relevance=null", "study.folds=2", f"study.least={least}", "support.folder=null")
+    said = ("decoding=greedy", f"decoding.filters=[{CHAIN}]", "fill@study.removal.fill=truth")
+    ran = run_door("evaluate", *places, f"ckpt={ckpt}", "study=support", *quick, *said)
+    stored = json.loads((tmp_path / "best.support.json").read_text())
+    assert stored["fitted"]["pictures"] == pictures
+    rows = json.loads((ran.folder / "support.json").read_text())["rows"]
+    assert {"without an object", "as they are"} == {row["pictures"] for row in rows}
+    told = " ".join(ran.out.split())
+    assert ("of the rarer kind: with fewer than study.least=1000" in told) == (least == 1000)
+
+
 def test_what_has_no_support_of_its_own_is_refused(evaluate: Evaluate, fitted: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     content = json.loads(fitted.with_name("best.support.json").read_text())

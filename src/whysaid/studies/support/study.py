@@ -46,13 +46,15 @@ class SupportStudy:
     The language of a data set makes objects likely that usually come together, and validation pictures hold them
     together too. So a captioner errs less there than anywhere else, and a probability that is right there promises too
     much elsewhere. Pictures of which one object has left break that habit: the regression is fitted on captions of
-    these, where objects are annotated.
+    these, where enough objects are annotated.
 
     Args:
         ckpt: the checkpoint, beside which the file is put.
         folder: of supports by key, where it is put too; None puts it there not.
         relevance: the method whose largest relevance counts; None does without.
         removal: makes pictures without an object; None fits on pictures as they are.
+        least: words of pictures without an object whose object is there, and whose is not; where there are fewer of
+            either, pictures as they are are fitted on.
         truth, annotations: what says that an object is there; see `Hallucination`.
         fitted_on: the split that is fitted on.
         penalty: of the regression's weights; 1 is a normal prior of standard deviation 1 on standardised scores.
@@ -69,6 +71,7 @@ class SupportStudy:
         folder: str | None = None,
         relevance: Method | None = None,
         removal: Removals | None = None,
+        least: int = 20,
         truth: Truth = "references",
         annotations: str | None = None,
         fitted_on: str = "val",
@@ -81,7 +84,7 @@ class SupportStudy:
     ):
         if folds < 2 or penalty < 0:
             raise UserError(f"study.folds={folds} and study.penalty={penalty}: at least 2, and 0 or more")
-        self.ckpt, self.folder, self.relevance, self.removal = ckpt, folder, relevance, removal
+        self.ckpt, self.folder, self.relevance, self.removal, self.least = ckpt, folder, relevance, removal, least
         self.truth: Truth = truth
         self.annotations, self.fitted_on, self.penalty, self.folds = annotations, fitted_on, penalty, folds
         self.images, self.batch_size, self.at_once, self.seed = images, batch_size, at_once, seed
@@ -99,7 +102,7 @@ class SupportStudy:
         changed = None if self.removal is None else self._words_without(task, fitting, metric, self.removal)
         if changed is not None and len(changed):
             words[self.fitted_on, CHANGED] = changed
-        fitted = list(words)[-1]
+        fitted = self.fitted_on, CHANGED if changed is not None and rarer(changed) >= self.least else KEPT
         if data.evaluated != self.fitted_on:
             words[data.evaluated, KEPT] = self._words(task, data, metric)
         _require_both(words[fitted], fitted)
@@ -147,6 +150,16 @@ class SupportStudy:
                 )
             ]
         )
+
+    def _too_few(self, words: Mapping[tuple[str, str], JudgedWords], fitted: tuple[str, str]) -> list[str]:
+        """Says why pictures without an object were not fitted on, where there are some."""
+        changed = words.get((self.fitted_on, CHANGED))
+        if changed is None or fitted[1] == CHANGED:
+            return []
+        return [
+            f"Captions of pictures {CHANGED} name {len(changed)} objects, {rarer(changed)} of the rarer kind: with "
+            f"fewer than study.least={self.least} of those the fit is on pictures {KEPT}, where captions err less."
+        ]
 
     def _stored(self, support: Support, folder: Path) -> list[Path]:
         """Writes the file into the run directory, beside the checkpoint, and by its key; returns the last two."""
@@ -204,10 +217,17 @@ class SupportStudy:
                 f"Fitted on {len(words[fitted])} words of {fitted[0]} pictures {fitted[1]}, of which "
                 f"{int((~words[fitted].labels).sum())} are hallucinated; there each word is judged by a fit on other "
                 f"images ({self.folds} folds).",
+                *self._too_few(words, fitted),
                 "Intervals: 95 %, bootstrap over images; calibration_error: expected, in ten bins of equal width.",
                 f"Stored in {' and '.join(map(str, places)) or f'the run directory alone: support.file=…/{IN_RUN}'}.",
             ],
         )
+
+
+def rarer(words: JudgedWords) -> int:
+    """How many words there are of the rarer kind: those whose object is there, or those whose is not."""
+    supported = int(words.labels.sum())
+    return min(supported, len(words) - supported)
 
 
 def _require_both(words: JudgedWords, fitted: tuple[str, str]) -> None:
