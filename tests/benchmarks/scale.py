@@ -173,9 +173,9 @@ def main(root: Path, pictures: int = PICTURES) -> None:
     lay_out(root / "coco", pictures)
     note("pictures", {"number": pictures, "disk_gb": disk_gb(root / "coco")})
     note("prepare", measured(["src.prepare", *data]))
-    note("features", measured(["src.prepare", *data, encoder, "features=true"]))
-    figures["features"]["disk_gb"] = disk_gb(root / "cache")
-    note("features_again", measured(["src.prepare", *data, encoder, "features=true"]))
+    features = ["src.prepare", *data, encoder, "features=true"]
+    note("features", {**measured(features), "disk_gb": disk_gb(root / "cache")})
+    note("features_again", measured(features))
     train = ["src.train", "experiment=gridtd_coco", encoder, *data, *quick]
     note("start", measured(train, "from step 0"))
     note("epoch", measured(["tests.benchmarks.scale", "load", "experiment=gridtd_coco", encoder, *data], told=True))

@@ -10,7 +10,7 @@ R regions, D features.
 import json
 import re
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,8 @@ class Index:
 
     def write(self, folder: Path) -> None:
         """Writes `index.json`."""
-        write_whole(folder / INDEX, json.dumps({"version": VERSION, **asdict(self)}))
+        shards = [vars(shard) for shard in self.shards]  # asdict copies each key, at each shard of a long build
+        write_whole(folder / INDEX, json.dumps({"version": VERSION, **vars(self), "shards": shards}))
 
     def whole(self, folder: Path, shard: Shard) -> bool:
         """Whether the file is there with the right number of bytes."""
