@@ -50,7 +50,7 @@ def fitted(finished: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFact
     ran = run_door("evaluate", *places, f"ckpt={ckpt}", "study=support", *quick, *said)
     assert f"Stored in {folder / 'best.support.json'}" in " ".join(ran.out.split())
     rows = json.loads((ran.folder / "support.json").read_text())["rows"]
-    assert {row["evidence"] for row in rows} == {"log_p + contrast", "log_p"}
+    assert {row["evidence"] for row in rows} == {"log_p + contrast + presence", "log_p + contrast", "log_p"}
     assert {row["split"] for row in rows} == {"train", "val"} and all(0 <= row["auc"] <= 1 for row in rows)
     return Path(ckpt)
 

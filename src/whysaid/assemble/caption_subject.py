@@ -10,7 +10,7 @@ from PIL import Image
 from whysaid.assemble.subject import Look, Subject, words_of
 from whysaid.attribution.looking.attention import attend
 from whysaid.attribution.sentence import MethodMaps, Sentence, said_tokens
-from whysaid.attribution.support.evidence import RELEVANCE, RELEVANCE_BY, read_evidence
+from whysaid.attribution.support.evidence import RELEVANCE, RELEVANCE_BY, Evidence, read_evidence
 from whysaid.attribution.support.words import ObjectSupport
 from whysaid.attribution.targets import Targets
 from whysaid.checkpoint import Checkpoint
@@ -76,6 +76,9 @@ class CaptionSubject(Subject):
         (attended,) = attend(self.model, batch, [words], vocabulary, features)
         tokens = said_tokens([words], vocabulary)
         remark, about = self.familiarity(pixels)
+        evidence: Evidence = {}
+        if self.support is not None:
+            evidence = read_evidence(self.model, features, tokens, self.support.support.presence).of_row(0)
         sentence = Sentence(
             batch,
             Targets(tokens),
@@ -85,7 +88,7 @@ class CaptionSubject(Subject):
             beside={"attention": attended.maps},
             remark=remark,
             about=about if attended.sentinel is None else {**about, "sentinel": attended.sentinel},
-            evidence={} if self.support is None else read_evidence(self.model, features, tokens).of_row(0),
+            evidence=evidence,
         )
         return self.with_support(sentence, {})
 

@@ -52,7 +52,8 @@ class Writer(pl.LightningModule):
         decoded, features = self.describe(batch)
         outputs: dict[str, Any] = {"captions": self.captions(batch, decoded)}
         if self.support is not None:
-            reading = read_evidence(self.single_captioner, features, decoded.tokens[:, 0])
+            tokens, probe = decoded.tokens[:, 0], self.support.support.presence
+            reading = read_evidence(self.single_captioner, features, tokens, probe)
             outputs["support"] = {
                 image_id: self.support.of_objects(caption.split(), reading.of_row(row))
                 for row, (image_id, caption) in enumerate(outputs["captions"].items())

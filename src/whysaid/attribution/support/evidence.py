@@ -1,6 +1,6 @@
 """What speaks for a word of a caption: how probable it was, how much the picture made it so, and what it rests on.
 
-B images, N rows of words, S words of a caption, T explained words, C, H, W channels and pixels.
+B images, N rows of words, S words of a caption, T explained words, K categories of objects.
 """
 
 from collections.abc import Mapping
@@ -13,20 +13,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from whysaid.attribution.method import Explanation
+from whysaid.attribution.support.presence import Presence
 from whysaid.attribution.targets import Targets
 from whysaid.models.captioner import Captioner
 from whysaid.models.encoders.encoder import Regions
 
 Array = NDArray[np.floating]
 
-LOG_P, CONTRAST, RELEVANCE = "log_p", "contrast", "relevance"
-"""Log-probability of a word; the same less that without the picture; log(1 + its largest relevance)."""
+LOG_P, CONTRAST, RELEVANCE, PRESENCE = "log_p", "contrast", "relevance", "presence"
+"""Log-probability of a word; the same less that without the picture; log(1 + its largest relevance); the log-odds that
+the picture shows such an object, by a linear probe."""
 
 RELEVANCE_BY = "lrp"
 """The method of `conf/attribution` whose relevance counts, with its own settings."""
 
 Evidence = Mapping[str, Array | None]
-"""Name of a score → its value for each of M words; None where it is not known."""
+"""Name of a score → its value for each of M words; None where it is not known. `PRESENCE` of a caption has a value for
+each category of the probe in place of each word."""
 
 
 @dataclass(frozen=True)
@@ -37,33 +40,38 @@ class Reading:
         log_p: (B, S) log-probability of each word.
         entropy: (B, S) of the distribution that it was taken from, in nats.
         contrast: (B, S) `log_p` less that given the mean of the training pictures; None where that is not known.
+        presence: (B or fewer, K) log-odds of each category, a row for every B / rows captions; None without a probe.
     """
 
     log_p: Tensor
     entropy: Tensor
     contrast: Tensor | None
+    presence: Array | None = None
 
     def of_row(self, row: int) -> Evidence:
         """What speaks for the S words of one caption."""
         contrast = None if self.contrast is None else self.contrast[row].double().cpu().numpy()
-        return {LOG_P: self.log_p[row].double().cpu().numpy(), CONTRAST: contrast}
+        presence = None if self.presence is None else self.presence[row * len(self.presence) // len(self.log_p)]
+        return {LOG_P: self.log_p[row].double().cpu().numpy(), CONTRAST: contrast, PRESENCE: presence}
 
 
 @torch.no_grad()
-def read_evidence(captioner: Captioner, features: Any, tokens: Tensor) -> Reading:
-    """Reads captions of B pictures once, and once more without the pictures; no picture is encoded.
+def read_evidence(captioner: Captioner, features: Any, tokens: Tensor, probe: Presence | None = None) -> Reading:
+    """Reads captions of pictures once, and once more without the pictures; no picture is encoded.
 
     Args:
         captioner: in evaluation mode; `mean_regions` is what it sees where there is no picture.
-        features: of the B pictures.
+        features: of the pictures, each of which has the same number of captions.
         tokens: (B, S) int64, as decoders return them.
+        probe: tells from the features what the pictures show; None does not.
     """
     distribution = _log_probs(captioner, features, tokens)
     log_p = _of(tokens, distribution)
     contrast = None
     if captioner.mean_regions is not None:
         contrast = log_p - _of(tokens, _log_probs(captioner, without_picture(captioner), tokens))
-    return Reading(log_p, -(distribution.exp() * distribution).sum(-1), contrast)
+    presence = None if probe is None else probe(features)
+    return Reading(log_p, -(distribution.exp() * distribution).sum(-1), contrast, presence)
 
 
 def without_picture(captioner: Captioner) -> Any:

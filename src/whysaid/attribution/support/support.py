@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from whysaid.attribution.support.evidence import Evidence
 from whysaid.attribution.support.logistic import Logistic
+from whysaid.attribution.support.presence import Presence
 from whysaid.data.files.annotation_file import laid_out, read_json
 from whysaid.data.files.whole import write_whole
 from whysaid.errors import UserError
@@ -32,11 +33,13 @@ class Support:
         captioner: the key of it, see `captioner_key`.
         regressions: names of the F scores → their regression, the one of most evidence first.
         fitted: on what, plain containers.
+        presence: the probe whose log-odds are one of the scores, or None.
     """
 
     captioner: str
     regressions: Mapping[tuple[str, ...], Logistic]
     fitted: Mapping[str, Any] = field(default_factory=dict)
+    presence: Presence | None = None
 
     def __call__(self, evidence: Evidence) -> NDArray[np.floating]:
         """The support (M,) of words, in [0, 1], by the regression of the most evidence that is known of them all.
@@ -68,6 +71,7 @@ class Support:
                 for names, of in self.regressions.items()
             ],
             "fitted": dict(self.fitted),
+            "presence": None if self.presence is None else self.presence.to_dict(),
         }
         write_whole(path, json.dumps(content, indent=1) + "\n")
 
@@ -82,7 +86,9 @@ def read_support(path: Path) -> Support:
         }
         if not regressions or any(len(names) != len(of.weights) for names, of in regressions.items()):
             raise ValueError("it holds no regression with a weight for each score")
-        return Support(str(content["captioner"]), regressions, dict(content["fitted"]))
+        presence = content.get("presence")  # files of older versions have none
+        probe = None if presence is None else Presence.from_dict(presence)
+        return Support(str(content["captioner"]), regressions, dict(content["fitted"]), probe)
 
 
 def captioner_key(captioner: Captioner, words: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whysaid.attribution.support.evidence import Evidence
+from whysaid.attribution.support.evidence import PRESENCE, Array, Evidence
 from whysaid.attribution.support.support import Support
 from whysaid.data.object_words import Mention, ObjectWords
 
@@ -43,17 +43,23 @@ class ObjectSupport:
 
         Args:
             words: S of them.
-            evidence: name of a score → (S,) or longer, or None.
+            evidence: name of a score → (S,) or longer, of presence (K,), or None.
         """
         mentions = self.objects.located(" ".join(words))
         if not mentions:
             return []
-        places = [mention.last for mention in mentions]
-        values = self.support({name: None if of is None else np.asarray(of)[places] for name, of in evidence.items()})
+        values = self.support({name: self._of(mentions, name, values) for name, values in evidence.items()})
         return [
             SupportedObject(mention, " ".join(words[mention.first : mention.last + 1]), float(value))
             for mention, value in zip(mentions, values, strict=True)
         ]
+
+    def _of(self, mentions: Sequence[Mention], name: str, values: Array | None) -> Array | None:
+        """The values (M,) of a score of the words that name M objects."""
+        probe, places = self.support.presence, [mention.last for mention in mentions]
+        if name == PRESENCE and probe is not None:
+            places = [list(probe.categories).index(mention.category) for mention in mentions]
+        return None if values is None else np.asarray(values)[places]
 
     def of_words(self, words: Sequence[str], evidence: Evidence) -> list[float | None]:
         """S values: the support of the object that a word names, or None for a word that names none."""

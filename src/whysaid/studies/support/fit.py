@@ -7,16 +7,23 @@ from collections.abc import Mapping
 
 from numpy.typing import ArrayLike
 
-from whysaid.attribution.support.evidence import CONTRAST, LOG_P, RELEVANCE
+from whysaid.attribution.support.evidence import CONTRAST, LOG_P, PRESENCE, RELEVANCE
 from whysaid.attribution.support.logistic import Logistic, fit_logistic
 from whysaid.metrics.auc import auc
 from whysaid.metrics.calibration import calibration_error
 from whysaid.studies.common.statistics import Interval, drawn_interval, draws_of_words
 from whysaid.studies.support.words import JudgedWords
 
-SUBSETS = ((LOG_P, CONTRAST, RELEVANCE), (LOG_P, RELEVANCE), (LOG_P, CONTRAST), (LOG_P,))
-"""What a regression may know, the most first: a user may not ask for relevance, and an old checkpoint has no mean of
-its training features."""
+SUBSETS = (
+    (LOG_P, CONTRAST, RELEVANCE, PRESENCE),
+    (LOG_P, CONTRAST, PRESENCE),
+    (LOG_P, CONTRAST, RELEVANCE),
+    (LOG_P, RELEVANCE),
+    (LOG_P, CONTRAST),
+    (LOG_P,),
+)
+"""What a regression may know, the most first: a user may not ask for relevance or for a probe, an old checkpoint has no
+mean of its training features, and a filter knows neither relevance nor presence."""
 
 
 def fit(words: JudgedWords, penalty: float) -> dict[tuple[str, ...], Logistic]:

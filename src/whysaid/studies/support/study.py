@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from whysaid.attribution.method import Method
 from whysaid.attribution.support.evidence import RELEVANCE_BY
+from whysaid.attribution.support.presence import Presence
 from whysaid.attribution.support.support import Support, beside, by_key, captioner_key
 from whysaid.data.annotated import read_instances
 from whysaid.data.captions.datamodule import CaptionData
@@ -26,6 +27,7 @@ from whysaid.studies.common.held_out import held_out
 from whysaid.studies.common.judged import judged_mentions
 from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.support.fit import fit, measured
+from whysaid.studies.support.probe import fit_probe
 from whysaid.studies.support.removed import caption_without
 from whysaid.studies.support.words import JudgedWords, with_evidence
 from whysaid.tasks.writer import Writer
@@ -52,6 +54,8 @@ class SupportStudy:
         ckpt: the checkpoint, beside which the file is put.
         folder: of supports by key, where it is put too; None puts it there not.
         relevance: the method whose largest relevance counts; None does without.
+        presence: training pictures at most on which the probe is fitted that tells what a picture shows; None does
+            without it.
         removal: makes pictures without an object; None fits on pictures as they are.
         least: words of pictures without an object whose object is there, and whose is not; where there are fewer of
             either, pictures as they are are fitted on.
@@ -70,6 +74,7 @@ class SupportStudy:
         ckpt: str,
         folder: str | None = None,
         relevance: Method | None = None,
+        presence: int | None = None,
         removal: Removals | None = None,
         least: int = 20,
         truth: Truth = "references",
@@ -84,7 +89,8 @@ class SupportStudy:
     ):
         if folds < 2 or penalty < 0:
             raise UserError(f"study.folds={folds} and study.penalty={penalty}: at least 2, and 0 or more")
-        self.ckpt, self.folder, self.relevance, self.removal, self.least = ckpt, folder, relevance, removal, least
+        self.ckpt, self.folder, self.relevance, self.presence = ckpt, folder, relevance, presence
+        self.removal, self.least = removal, least
         self.truth: Truth = truth
         self.annotations, self.fitted_on, self.penalty, self.folds = annotations, fitted_on, penalty, folds
         self.images, self.batch_size, self.at_once, self.seed = images, batch_size, at_once, seed
@@ -98,13 +104,14 @@ class SupportStudy:
         know_mean(captioner, data)
         metric = Hallucination(object_words(data), truth=self.truth, annotations=self.annotations)
         fitting = data.evaluating(self.fitted_on)
-        words = {(self.fitted_on, KEPT): self._words(task, fitting, metric)}
-        changed = None if self.removal is None else self._words_without(task, fitting, metric, self.removal)
+        probe = None if not self.presence else fit_probe(task, data, self.presence, self.seed, self.batch_size)
+        words = {(self.fitted_on, KEPT): self._words(task, fitting, metric, probe)}
+        changed = None if self.removal is None else self._words_without(task, fitting, metric, self.removal, probe)
         if changed is not None and len(changed):
             words[self.fitted_on, CHANGED] = changed
         fitted = self.fitted_on, CHANGED if changed is not None and rarer(changed) >= self.least else KEPT
         if data.evaluated != self.fitted_on:
-            words[data.evaluated, KEPT] = self._words(task, data, metric)
+            words[data.evaluated, KEPT] = self._words(task, data, metric, probe)
         _require_both(words[fitted], fitted)
         regressions = fit(words[fitted], self.penalty)
         support = Support(
@@ -119,22 +126,25 @@ class SupportStudy:
                 "hallucinated": int((~words[fitted].labels).sum()),
                 "relevance": RELEVANCE_BY if self.relevance is not None else None,
             },
+            probe,
         )
         return self._outcome(support, words, fitted, data.evaluated, self._stored(support, folder))
 
-    def _words(self, task: Writer, data: CaptionData, metric: Hallucination) -> JudgedWords:
+    def _words(self, task: Writer, data: CaptionData, metric: Hallucination, probe: Presence | None) -> JudgedWords:
         captioner = task.single_captioner
         return JudgedWords(
             [
                 word
                 for captioned in caption_split(task, data, self.images, self.seed, self.batch_size)
                 for word in with_evidence(
-                    captioner, captioned, judged_mentions(captioned, metric), self.relevance, self.at_once
+                    captioner, captioned, judged_mentions(captioned, metric), self.relevance, self.at_once, probe
                 )
             ]
         )
 
-    def _words_without(self, task: Writer, data: CaptionData, metric: Hallucination, removal: Removals) -> JudgedWords:
+    def _words_without(
+        self, task: Writer, data: CaptionData, metric: Hallucination, removal: Removals, probe: Presence | None
+    ) -> JudgedWords:
         instances = read_instances(data.images(data.evaluated))
         changed = caption_without(task, data, instances, removal, self.images, self.seed, self.batch_size)
         return JudgedWords(
@@ -147,6 +157,7 @@ class SupportStudy:
                     judged_mentions(captioned, metric, left),
                     self.relevance,
                     self.at_once,
+                    probe,
                 )
             ]
         )

@@ -12,12 +12,14 @@ from whysaid.attribution.method import Method
 from whysaid.attribution.support.evidence import (
     CONTRAST,
     LOG_P,
+    PRESENCE,
     RELEVANCE,
     RELEVANCE_BY,
     Evidence,
     largest_relevance,
     read_evidence,
 )
+from whysaid.attribution.support.presence import Presence
 from whysaid.attribution.targets import Targets
 from whysaid.attribution.together import attribute_all
 from whysaid.models.captioner import Captioner
@@ -25,7 +27,7 @@ from whysaid.studies.common.captioned import CaptionedBatch, ObjectMention
 from whysaid.studies.common.judged import JudgedWord
 from whysaid.studies.common.word_sample import groups
 
-SCORES = (LOG_P, CONTRAST, RELEVANCE)
+SCORES = (LOG_P, CONTRAST, RELEVANCE, PRESENCE)
 
 
 class JudgedWords:
@@ -60,6 +62,7 @@ def with_evidence(
     mentions: Iterable[ObjectMention],
     relevance: Method | None,
     at_once: int,
+    probe: Presence | None = None,
 ) -> Iterator[JudgedWord]:
     """Yields words with what speaks for each.
 
@@ -69,8 +72,9 @@ def with_evidence(
         mentions: the words.
         relevance: the method whose largest relevance counts; None leaves that out.
         at_once: pictures explained at once.
+        probe: tells what the pictures show; None leaves that out.
     """
-    reading = read_evidence(captioner, captioned.features, captioned.tokens)
+    reading = read_evidence(captioner, captioned.features, captioned.tokens, probe)
     log_p = reading.log_p.double().cpu().numpy()
     contrast = None if reading.contrast is None else reading.contrast.double().cpu().numpy()
     place = {image_id: row for row, image_id in enumerate(captioned.ids)}
@@ -85,6 +89,9 @@ def with_evidence(
             evidence = {LOG_P: float(log_p[at])}
             if contrast is not None:
                 evidence[CONTRAST] = float(contrast[at])
+            if probe is not None and reading.presence is not None:
+                column = list(probe.categories).index(mention.category)
+                evidence[PRESENCE] = float(reading.presence[place[image_id], column])
             if largest is not None:
                 evidence[RELEVANCE] = float(largest[mention.row, group.places.index(mention.place)])
             yield JudgedWord(image_id, mention.category, mention.supported, evidence)
