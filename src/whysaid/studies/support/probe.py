@@ -3,6 +3,7 @@
 import logging
 
 import torch
+from tqdm import tqdm
 
 from whysaid.attribution.support.presence import Presence, fit_presence, whole_picture
 from whysaid.data.captions.datamodule import CaptionData
@@ -35,7 +36,7 @@ def fit_probe(task: Writer, data: CaptionData, images: int, seed: int, batch_siz
     mentioned = {image.id: {name for said in image.captions for name in words.mentioned(said)} for image in split}
     chosen, pooled, labels = drawn(range(len(split)), images, seed), [], []
     log.info("looking at what %d training images show", len(chosen), extra={"progress": True})
-    for start in range(0, len(chosen), batch_size):
+    for start in tqdm(range(0, len(chosen), batch_size), desc="training images", unit="batch", disable=None):
         try:
             batch = dataset[[Key(0, i) for i in chosen[start : start + batch_size]]]
         except UserError as error:
