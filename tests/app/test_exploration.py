@@ -147,6 +147,7 @@ class StandIn:
 
     evidence: dict[str, Any]
     values: list[float | None]
+    probe = None
 
     def of_words(self, words: list[str], evidence: dict[str, Any]) -> list[float | None]:
         self.evidence, self.values = evidence, [0.2] * len(words)

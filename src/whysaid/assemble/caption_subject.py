@@ -78,7 +78,7 @@ class CaptionSubject(Subject):
         remark, about = self.familiarity(pixels)
         evidence: Evidence = {}
         if self.support is not None:
-            evidence = read_evidence(self.model, features, tokens, self.support.support.presence).of_row(0)
+            evidence = read_evidence(self.model, features, tokens, self.support.probe).of_row(0)
         sentence = Sentence(
             batch,
             Targets(tokens),

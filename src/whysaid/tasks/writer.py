@@ -52,7 +52,7 @@ class Writer(pl.LightningModule):
         decoded, features = self.describe(batch)
         outputs: dict[str, Any] = {"captions": self.captions(batch, decoded)}
         if self.support is not None:
-            tokens, probe = decoded.tokens[:, 0], self.support.support.presence
+            tokens, probe = decoded.tokens[:, 0], self.support.probe
             reading = read_evidence(self.single_captioner, features, tokens, probe)
             outputs["support"] = {
                 image_id: self.support.of_objects(caption.split(), reading.of_row(row))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from whysaid.attribution.support.evidence import PRESENCE, Array, Evidence
+from whysaid.attribution.support.presence import Presence
 from whysaid.attribution.support.support import Support
 from whysaid.data.object_words import Mention, ObjectWords
 
@@ -38,6 +39,11 @@ class ObjectSupport:
     def __init__(self, support: Support, objects: ObjectWords):
         self.support, self.objects = support, objects
 
+    @property
+    def probe(self) -> Presence | None:
+        """Tells what a picture shows, where presence is one of the scores."""
+        return self.support.presence
+
     def of_objects(self, words: Sequence[str], evidence: Evidence) -> list[SupportedObject]:
         """The objects that a caption names, in its order. An object is judged by the last of the words that name it.
 
@@ -56,7 +62,7 @@ class ObjectSupport:
 
     def _of(self, mentions: Sequence[Mention], name: str, values: Array | None) -> Array | None:
         """The values (M,) of a score of the words that name M objects."""
-        probe, places = self.support.presence, [mention.last for mention in mentions]
+        probe, places = self.probe, [mention.last for mention in mentions]
         if name == PRESENCE and probe is not None:
             places = [list(probe.categories).index(mention.category) for mention in mentions]
         return None if values is None else np.asarray(values)[places]

@@ -78,7 +78,7 @@ class Rerank:
     def log_odds(self, tokens: Tensor, captioner: Captioner, batch: Pictured, features: Any) -> Tensor:
         """Σ log(s / (1 − s)) of captions (B, n, T): (B, n) float64, 0 where one names nothing."""
         assert self.support is not None and self.vocabulary is not None, "`of` gives the support"
-        reading = read_evidence(captioner, features, tokens.flatten(0, 1), self.support.support.presence)
+        reading = read_evidence(captioner, features, tokens.flatten(0, 1), self.support.probe)
         words = [[self.vocabulary.decode(row) for row in rows] for rows in tokens.tolist()]
         sums = torch.zeros(tokens.shape[:2], dtype=torch.float64)
         for k in range(tokens.shape[1]):
