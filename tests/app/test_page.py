@@ -70,6 +70,8 @@ class Halves:
 class EveryOther:
     """Finds one word doubtful, the next one not, and so on."""
 
+    probe = None
+
     def of_words(self, words: list[str], evidence: object) -> list[float | None]:
         return [0.9 if place % 2 else 0.2 for place in range(len(words))]
 
