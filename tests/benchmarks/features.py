@@ -13,12 +13,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tests.benchmarks.timing import write
 from whysaid.data.features.store import FeatureStore
 from whysaid.data.features.writer import FeatureWriter
 
 IMAGES, REGIONS, DIM, BATCH, ROUNDS = 600, 196, 512, 50, 7
 BOUND = 0.6
-RESULTS = Path(__file__).parent / "results" / "features.json"
 
 
 def build(folder: Path) -> tuple[FeatureStore, h5py.Dataset]:
@@ -60,9 +60,7 @@ def main() -> dict[str, float]:
                 times[reader].append(epoch_ms(read, order))
     medians = {f"{reader}_ms": statistics.median(values[1:]) for reader, values in times.items()}
     result = {**medians, "ratio": medians["store_ms"] / medians["hdf5_ms"], "bound": BOUND}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    print(json.dumps(result, indent=2), write("features", result), sep="\n")
     return result
 
 

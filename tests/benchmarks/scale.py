@@ -2,7 +2,7 @@
 
 `python -m tests.benchmarks.scale FOLDER` lays out 115,000 pictures of 256 pixels as train2017 and 5,000 as val2017
 under FOLDER, with five captions each, runs the doors on them, and writes tests/benchmarks/results/scale.json. It takes
-about 25 GB of disk and an hour. What was laid out or cached is used again. A second argument is another number of
+about 14 GB of disk and half an hour. What was laid out or cached is used again. A second argument is another number of
 pictures.
 
 Of `COPIES` pictures one is drawn, and the others hold the same pixels in bytes of their own, for drawing 120,000 would

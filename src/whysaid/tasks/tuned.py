@@ -19,6 +19,8 @@ class Tuned(Captioning):
         others: as `Captioning` takes them.
     """
 
+    captioner: PretrainedCaptioner
+
     def __init__(self, captioner: PretrainedCaptioner, tuning: Tuning, files: Mapping[str, str], **others: Any):
         super().__init__(captioner, **others)
         self.files = dict(files)
@@ -27,15 +29,15 @@ class Tuned(Captioning):
     def configure_model(self) -> None:
         """Shards the weights where the strategy has a mesh of processes: `trainer=fsdp`."""
         if self.device_mesh is not None:
-            shard(self.captioner, self.device_mesh["data_parallel"])  # type: ignore[arg-type]
+            shard(self.captioner, self.device_mesh["data_parallel"])
 
     def on_validation_start(self) -> None:
         """Keeps sharded weights whole while captions are written and drawn."""
-        gather(self.captioner)  # type: ignore[arg-type]
+        gather(self.captioner)
 
     def on_validation_end(self) -> None:
         """Lets them be sharded again."""
-        release(self.captioner)  # type: ignore[arg-type]
+        release(self.captioner)
 
     def on_test_start(self) -> None:
         """As for validation."""

@@ -40,7 +40,7 @@ class Reading:
         log_p: (B, S) log-probability of each word.
         entropy: (B, S) of the distribution that it was taken from, in nats.
         contrast: (B, S) `log_p` less that given the mean of the training pictures; None where that is not known.
-        presence: (B or fewer, K) log-odds of each category, a row for every B / rows captions; None without a probe.
+        presence: (P, K) log-odds of each category for P pictures, of B / P captions each; None without a probe.
     """
 
     log_p: Tensor

@@ -4,7 +4,7 @@ B or N pictures, R regions, D features of a region, F = 2 D, C categories.
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+
+from whysaid.models.attention import masked_mean
 
 Array = NDArray[np.floating]
 
@@ -48,6 +50,11 @@ class Presence:
         found: Array = pooled.double().cpu().numpy() @ self.weights.T.astype(float) + self.bias
         return found
 
+    def columns(self, categories: Iterable[str]) -> list[int]:
+        """Where each of some categories stands among the C."""
+        places = {name: place for place, name in enumerate(self.categories)}
+        return [places[name] for name in categories]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain containers; `from_dict` reads them."""
         weights = b64encode(np.ascontiguousarray(self.weights, "<f2").tobytes()).decode("ascii")
@@ -72,11 +79,8 @@ def whole_picture(features: Any) -> Tensor | None:
     if not isinstance(values, Tensor):
         return None
     values = values.detach().float()
-    if mask is None:
-        return torch.cat([values.mean(1), values.amax(1)], 1)
-    real = mask.unsqueeze(2)
-    mean = (values * real).sum(1) / real.sum(1).clamp(min=1)
-    return torch.cat([mean, values.masked_fill(~real, -torch.inf).amax(1)], 1)
+    real = values if mask is None else values.masked_fill(~mask.unsqueeze(2), -torch.inf)
+    return torch.cat([masked_mean(values, mask), real.amax(1)], 1)
 
 
 def fit_presence(pooled: Tensor, labels: Tensor, categories: Sequence[str]) -> Presence:

@@ -64,7 +64,7 @@ class ObjectSupport:
         """The values (M,) of a score of the words that name M objects."""
         probe, places = self.probe, [mention.last for mention in mentions]
         if name == PRESENCE and probe is not None:
-            places = [list(probe.categories).index(mention.category) for mention in mentions]
+            places = probe.columns(mention.category for mention in mentions)
         return None if values is None else np.asarray(values)[places]
 
     def of_words(self, words: Sequence[str], evidence: Evidence) -> list[float | None]:

@@ -90,7 +90,7 @@ def with_evidence(
             if contrast is not None:
                 evidence[CONTRAST] = float(contrast[at])
             if probe is not None and reading.presence is not None:
-                column = list(probe.categories).index(mention.category)
+                (column,) = probe.columns([mention.category])
                 evidence[PRESENCE] = float(reading.presence[place[image_id], column])
             if largest is not None:
                 evidence[RELEVANCE] = float(largest[mention.row, group.places.index(mention.place)])
