@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ from tests.running import FIGURES, SCENES, only, run_door
 from whysaid.assemble.own_data import over_own
 
 pytestmark = pytest.mark.usefixtures("plain_tokens")
+
+BEAM, UNKNOWN = "whysaid.decoding.beam.Beam", "whysaid.decoding.filters.NoUnknown"
 
 EVALUATION = (only("val", "CIDEr"), "metrics.test=${metrics.val}", "logger=none")
 
@@ -83,6 +86,23 @@ def test_a_part_of_the_runs_decoding_may_change(finished: Path) -> None:
     assert over_own("decoding", given, own) == {**own["decoding"], "width": 5, "length_penalty": average}
     chosen = OmegaConf.create({"_target_": "whysaid.decoding.greedy.Greedy", "max_length": 9})
     assert over_own("decoding", chosen, own) == chosen and over_own("decoding", None, own) == own["decoding"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"_target_": BEAM, "filters": []}, True),
+        ({"_target_": BEAM, "filters": None}, True),
+        ({"_target_": BEAM, "filters": [{"_target_": UNKNOWN}]}, False),
+        ({"width": 5, "filters": []}, False),
+    ],
+)
+def test_a_decoding_that_leaves_the_filters_of_the_run_out_says_so(
+    given: dict[str, Any], told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = {"decoding": {"_target_": BEAM, "width": 3, "filters": [{"_target_": UNKNOWN}]}}
+    over_own("decoding", OmegaConf.create(given), own)
+    assert ("leaves its filters out (NoUnknown)" in caplog.text) == told
 
 
 def test_a_contrast_goes_around_the_runs_own_decoding(

@@ -1,5 +1,6 @@
 """The data, and the decoding, of a checkpoint's own run, which evaluation uses."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from whysaid.errors import UserError
 from whysaid.run.arguments import arguments_of
+
+log = logging.getLogger(__name__)
 
 
 def with_own_data(config: DictConfig, own: Mapping[str, Any]) -> DictConfig:
@@ -41,6 +44,14 @@ def over_own(group: str, given: DictConfig | None, own: Mapping[str, Any]) -> Di
     Raises UserError: a setting is given that the run's own group does not have.
     """
     if given is not None and "_target_" in given:
+        left_out = [] if given.get("filters") else (own.get(group) or {}).get("filters") or []
+        if left_out:
+            names = ", ".join(str(one.get("_target_", "")).rpartition(".")[2] for one in left_out)
+            log.warning(
+                "%s= takes the place of all that the checkpoint's run says of it, and leaves its filters out (%s): give "
+                "single values such as %s.width=5 to keep them, or name them in %s.filters",
+                *(group, names, group, group),
+            )
         return given
     values = {str(name): value for name, value in (given or {}).items() if value is not None}
     known, _ = arguments_of(get_class(own[group]["_target_"]))  # more than its run knew where it has grown since

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from whysaid.data.images import Preprocessing
 from whysaid.errors import UserError
+from whysaid.models.encoders.blocks import pooled_blocks
 from whysaid.models.encoders.encoder import Encoder, Regions
 from whysaid.models.encoders.surroundings import Surroundings
 
@@ -30,11 +31,7 @@ class ScenesCNN(Encoder):
         if image_size % reduction:
             raise UserError(f"scenes_cnn takes an image_size that is a multiple of {reduction}, not {image_size}")
         self.preprocessing = Preprocessing(image_size, mean=(0.5,) * 3, std=(0.5,) * 3)
-        layers: list[nn.Module] = []
-        for channels, width in zip((3, *widths), widths, strict=False):
-            if layers:
-                layers.append(nn.MaxPool2d(2))
-            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        layers = pooled_blocks(widths)
         self.dim = widths[-1]
         if surroundings:
             layers.append(Surroundings(self.dim, surroundings))

@@ -1,5 +1,7 @@
 """ViLT of chosen sizes, with random weights, to be trained on a data set's own questions."""
 
+from collections.abc import Sequence
+
 from torch import nn
 from transformers import ViltConfig, ViltForQuestionAnswering
 from transformers.models.vilt.modeling_vilt import ViltEmbeddings
@@ -7,6 +9,7 @@ from transformers.models.vilt.modeling_vilt import ViltEmbeddings
 from whysaid.data.images import Preprocessing
 from whysaid.data.vocabulary import PAD
 from whysaid.errors import UserError
+from whysaid.models.encoders.blocks import pooled_blocks
 from whysaid.models.encoders.encoder import Encoder
 from whysaid.models.transformers.own_tokens import OwnTokens
 from whysaid.models.transformers.sized_blip import require_patches
@@ -14,7 +17,11 @@ from whysaid.models.transformers.vilt import Patches, Vilt
 
 
 class ViltPatches(Patches):
-    """What ViLT makes of an image before a word is read: the linear map of each patch, and its position.
+    """What ViLT makes of an image before a word is read: a map of each patch, and its position.
+
+    ViLT's map is linear, which takes millions of pictures to learn from. With a stem the patches are cut out of what
+    a few convolutions see, which learns from thousands (Xiao et al. 2021, Early convolutions help transformers see
+    better).
 
     Args:
         image_size: pixels, a multiple of `patch_size`.
@@ -22,6 +29,11 @@ class ViltPatches(Patches):
         dim: D, width of the whole transformer.
         dropout: probability on each patch.
         initial_std: standard deviation of the positions at first.
+        stem: channels of each block of the stem; none: ViLT's own linear map. There is a max-pool between blocks, and
+            2 to the number of pools must divide `patch_size`.
+
+    Raises:
+        UserError: sizes that do not divide one another.
     """
 
     def __init__(
@@ -31,6 +43,7 @@ class ViltPatches(Patches):
         dim: int = 192,
         dropout: float = 0.0,
         initial_std: float = 0.02,
+        stem: Sequence[int] = (),
     ):
         require_patches("vilt_patches", image_size, patch_size)
         config = ViltConfig(
@@ -41,9 +54,32 @@ class ViltPatches(Patches):
             num_attention_heads=1,
         )
         embeddings = ViltEmbeddings(config)
+        if stem:
+            embeddings.patch_embeddings = stemmed(stem, patch_size, dim)  # type: ignore[assignment]
         for vectors in (embeddings.cls_token, embeddings.position_embeddings):
             nn.init.trunc_normal_(vectors, std=initial_std)
         super().__init__(embeddings, Preprocessing(image_size, mean=(0.5,) * 3, std=(0.5,) * 3))
+
+
+def stemmed(widths: Sequence[int], patch: int, dim: int) -> nn.Module:
+    """Makes the map of pixels (B, 3, H, W) to patches (B, dim, H / patch, W / patch) through convolutions.
+
+    Args:
+        widths: channels of each block.
+        patch: pixels.
+        dim: D.
+
+    Raises:
+        UserError: the blocks' pools do not divide the patch.
+    """
+    reduction = 2 ** (len(widths) - 1)
+    if patch % reduction:
+        raise UserError(
+            f"vilt_patches: {len(widths)} blocks of the stem make one place of {reduction} pixels, "
+            f"which does not divide a patch of {patch}"
+        )
+    side = patch // reduction
+    return nn.Sequential(*pooled_blocks(widths), nn.Conv2d(widths[-1], dim, side, stride=side))
 
 
 class SizedVilt(Vilt):

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from whysaid.attribution.support.evidence import read_evidence
+from whysaid.attribution.support.evidence import CONTRAST, LOG_P, PRESENCE, read_evidence
+from whysaid.attribution.support.presence import Presence
 from whysaid.data.annotated import read_instances
 from whysaid.data.batch import Pictures
 from whysaid.data.captions.datamodule import CaptionData
@@ -28,11 +29,12 @@ from whysaid.studies.common.captioned import CaptionedBatch, ObjectMention
 CAPTIONER, REMOVAL = "captioner", "removal"
 """What stands in the place of a method in a score that no explanation gives."""
 
-LOG_P, CERTAINTY, CONTRAST = "log_p", "certainty", "contrast"
+CERTAINTY = "certainty"
 
-READ = {CAPTIONER: (LOG_P, CERTAINTY, CONTRAST), REMOVAL: (LOG_P,)}
-"""What can be read of each: the log-probability of a word, minus the entropy of its distribution, and what the picture
-adds to the log-probability; and what the object that the word names adds to it, 0 where it is not in the picture."""
+READ = {CAPTIONER: (LOG_P, CERTAINTY, CONTRAST, PRESENCE), REMOVAL: (LOG_P,)}
+"""What can be read of each: the log-probability of a word, minus the entropy of its distribution, what the picture adds
+to the log-probability, and the log-odds of a linear probe that the picture shows the object; and what the object that
+the word names adds to the log-probability, 0 where it is not in the picture."""
 
 Places = Mapping[tuple[int, int], float]
 """Image id and place of a word in its caption → a score."""
@@ -46,13 +48,20 @@ class Readings:
         fill: what takes the place of an object that leaves; None leaves the scores of removal out.
         captioner: in evaluation mode; the mean of its training features is computed where it is wanted and not known.
         data: as pixels.
+        probe: tells what a picture shows; None leaves the scores of presence out.
     """
 
     def __init__(
-        self, wanted: Mapping[str, tuple[str, str]], fill: Fill | None, captioner: Captioner, data: CaptionData
+        self,
+        wanted: Mapping[str, tuple[str, str]],
+        fill: Fill | None,
+        captioner: Captioner,
+        data: CaptionData,
+        probe: Presence | None = None,
     ):
-        self.wanted = {name: of for name, of in wanted.items() if fill is not None or of[0] != REMOVAL}
-        self.captioner, self.instances = captioner, Instances()
+        missing = {REMOVAL: fill is None, PRESENCE: probe is None}
+        self.wanted = {name: (of, by) for name, (of, by) in wanted.items() if not (missing.get(of) or missing.get(by))}
+        self.captioner, self.instances, self.probe = captioner, Instances(), probe
         if CONTRAST in {by for _, by in self.wanted.values()}:
             know_mean(captioner, data)
         self.removal: Removals | None = None
@@ -69,12 +78,18 @@ class Readings:
         """Name of a score → its values for the words that name objects."""
         if not self.wanted:
             return {}
-        reading = read_evidence(self.captioner, captioned.features, captioned.tokens)
+        reading = read_evidence(self.captioner, captioned.features, captioned.tokens, self.probe)
         of_captioner = {LOG_P: reading.log_p, CERTAINTY: -reading.entropy, CONTRAST: reading.contrast}
         found: dict[str, Places] = {}
         for name, (of, by) in self.wanted.items():
-            values = of_captioner[by] if of == CAPTIONER else None
-            if values is not None:
+            values = of_captioner.get(by) if of == CAPTIONER else None
+            if by == PRESENCE and self.probe is not None and reading.presence is not None:
+                columns = self.probe.columns(m.category for m in mentions)
+                found[name] = {
+                    (captioned.ids[m.row], m.place): float(reading.presence[m.row, column])
+                    for m, column in zip(mentions, columns, strict=True)
+                }
+            elif values is not None:
                 found[name] = {(captioned.ids[m.row], m.place): float(values[m.row, m.place]) for m in mentions}
             elif of == REMOVAL:
                 found[name] = self._drops(captioned, mentions, reading.log_p)

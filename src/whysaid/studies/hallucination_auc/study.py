@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whysaid.attribution.method import Explanation, Method
+from whysaid.attribution.support.evidence import LOG_P, PRESENCE
+from whysaid.attribution.support.presence import Presence
 from whysaid.attribution.targets import Targets
 from whysaid.attribution.together import attribute_fitting
 from whysaid.data.captions.datamodule import CaptionData
 from whysaid.data.files.table import TableValue
 from whysaid.data.removal.fills import Fill
+from whysaid.data.removal.removals import Removals
 from whysaid.errors import UserError
 from whysaid.figures.bars import Bar, bars
 from whysaid.metrics.auc import auc
@@ -28,10 +31,11 @@ from whysaid.studies.common.captioned import (
 from whysaid.studies.common.held_out import held_out
 from whysaid.studies.common.judged import JudgedWord, judged_mentions
 from whysaid.studies.common.outcome import Outcome
+from whysaid.studies.common.probe import fit_probe
 from whysaid.studies.common.statistics import LINES, Interval, drawn_interval, draws_of_words, holm
 from whysaid.studies.common.word_maps import chosen_methods
 from whysaid.studies.common.word_sample import Group, WordSample, groups
-from whysaid.studies.hallucination_auc.readings import CAPTIONER, LOG_P, READ, REMOVAL, Places, Readings
+from whysaid.studies.hallucination_auc.readings import CAPTIONER, READ, REMOVAL, Places, Readings
 from whysaid.studies.hallucination_auc.scores import BY, score
 from whysaid.studies.hallucination_auc.sheet import HallucinatedSheet
 from whysaid.studies.hallucination_auc.words import often_named
@@ -65,6 +69,8 @@ class HallucinationAUC:
             those of methods that cannot explain the captioner, such as 1 − β where it has no β.
         mixtures: name → scores, of which a logistic regression on the words of other images is one score.
         fill: what takes the place of an object that leaves the picture, for `removal`; None leaves that out.
+        presence: training pictures at most, on which a linear probe learns what pictures show, for `presence`; None
+            leaves that out.
         truth, annotations: what says that an object is there; see `Hallucination`.
         images: drawn by `seed`; None takes all of the split.
         more_than: captions that name an object before it counts.
@@ -90,6 +96,7 @@ class HallucinationAUC:
         seed: int = 0,
         mixtures: Mapping[str, Sequence[str] | None] | None = None,
         fill: Fill | None = None,
+        presence: int | None = None,
     ):
         self.methods = chosen_methods(methods)
         self.scores = {name: (kind["method"], kind["by"]) for name, kind in scores.items() if kind is not None}
@@ -109,6 +116,7 @@ class HallucinationAUC:
                 )
         self.truth: Truth = truth
         self.annotations, self.more_than, self.against, self.sheet = annotations, more_than, against, sheet
+        self.presence = presence
         self.sample = WordSample(images, None, batch_size, at_once, seed)
 
     def __call__(self, task: Writer, data: CaptionData, folder: Path) -> Outcome:
@@ -121,7 +129,7 @@ class HallucinationAUC:
         of_scores = {method for method, _ in self.scores.values()}
         methods = {name: method for name, method in self.methods.items() if name in of_scores}
         wanted = {name: of for name, of in self.scores.items() if of[0] in READ}
-        read = Readings(wanted, self.fill, captioner, data)
+        read = Readings(wanted, self.fill, captioner, data, self._probe(task, data, wanted))
         for captioned in self.sample.batches(task, data):
             mentions = judged_mentions(captioned, metric)
             values = read(captioned, mentions)
@@ -133,6 +141,14 @@ class HallucinationAUC:
         return self._outcome(
             often_named(judged, self.more_than), len(judged), scores, shown, type(captioner).__name__, data.evaluated
         )
+
+    def _probe(self, task: Writer, data: CaptionData, wanted: Mapping[str, tuple[str, str]]) -> Presence | None:
+        """The probe that a score asks for, taught by pictures without an object too where there is a fill."""
+        if not self.presence or PRESENCE not in {by for _, by in wanted.values()}:
+            return None
+        task.eval()
+        removal = None if self.fill is None else Removals(self.fill, negatives=0, seed=self.sample.seed)
+        return fit_probe(task, data, removal, self.presence, self.sample.seed, self.sample.batch_size)
 
     def _mentions(
         self, group: Group, explained: Mapping[str, Explanation], read: Mapping[str, Places] | None = None

@@ -26,8 +26,8 @@ from whysaid.studies.common.captioned import caption_split, object_words, requir
 from whysaid.studies.common.held_out import held_out
 from whysaid.studies.common.judged import judged_mentions
 from whysaid.studies.common.outcome import Outcome
+from whysaid.studies.common.probe import fit_probe
 from whysaid.studies.support.fit import fit, measured
-from whysaid.studies.support.probe import fit_probe
 from whysaid.studies.support.removed import caption_without
 from whysaid.studies.support.words import JudgedWords, with_evidence
 from whysaid.tasks.writer import Writer
@@ -104,7 +104,9 @@ class SupportStudy:
         know_mean(captioner, data)
         metric = Hallucination(object_words(data), truth=self.truth, annotations=self.annotations)
         fitting = data.evaluating(self.fitted_on)
-        probe = None if not self.presence else fit_probe(task, data, self.presence, self.seed, self.batch_size)
+        probe = None
+        if self.presence:
+            probe = fit_probe(task, data, self.removal, self.presence, self.seed, self.batch_size)
         words = {(self.fitted_on, KEPT): self._words(task, fitting, metric, probe)}
         changed = None if self.removal is None else self._words_without(task, fitting, metric, self.removal, probe)
         if changed is not None and len(changed):
