@@ -48,8 +48,8 @@ def over_own(group: str, given: DictConfig | None, own: Mapping[str, Any]) -> Di
         if left_out:
             names = ", ".join(str(one.get("_target_", "")).rpartition(".")[2] for one in left_out)
             log.warning(
-                "%s= takes the place of all that the checkpoint's run says of it, and leaves its filters out (%s): give "
-                "single values such as %s.width=5 to keep them, or name them in %s.filters",
+                "%s= takes the place of all that the checkpoint's run says of it, and leaves its filters out (%s): "
+                "give single values such as %s.width=5 to keep them, or name them in %s.filters",
                 *(group, names, group, group),
             )
         return given
