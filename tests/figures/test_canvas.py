@@ -47,6 +47,17 @@ def test_a_stored_figure_is_small_and_looks_the_same(tmp_path):
     assert (tmp_path / "a.png").stat().st_size < 0.5 * (tmp_path / "b.png").stat().st_size
 
 
+def test_a_heavy_figure_is_stored_with_fewer_pixels(tmp_path):
+    figure, noise = blank(9, 9), np.random.default_rng(0).random((900, 900, 3))
+    add_picture(figure, noise, 0, 0, 9.0)
+    save(figure, tmp_path / "a.png")
+    across, _ = Image.open(tmp_path / "a.png").size
+    assert 9 * canvas.COARSEST <= across < 9 * canvas.COARSEST / canvas.SMALLER
+    assert to_array(figure).shape == (9 * DPI, 9 * DPI, 3)  # the figure itself is as it was
+    save(blank(9, 9), tmp_path / "b.png")
+    assert Image.open(tmp_path / "b.png").size == (9 * DPI, 9 * DPI)
+
+
 def test_drawn_pictures_keep_their_own_pixels():
     picture = np.zeros((10, 10, 3))
     assert add_picture(blank(4, 4), picture, 0, 0, 4).images[0].get_interpolation() == "nearest"

@@ -62,6 +62,15 @@ def test_which_pictures_a_photo_has():
     assert list(draw(explained("lrp", "grad_cam"))) == ["attention", "lrp", "grad_cam", "words", "methods"]
 
 
+def test_stop_words_are_compared_only_where_nothing_else_was_said():
+    photo = explained("lrp", "grad_cam")
+    said = texts(draw(photo)["methods"])
+    assert "dog" in said and "a" not in said and any(text.startswith("Stop words") for text in said)
+    photo.said = ["a", "the"]
+    said = texts(draw(photo)["methods"])
+    assert {"a", "the"} <= set(said) and not any(text.startswith("Stop words") for text in said)
+
+
 def test_attention_alone_shows_the_sentinel():
     figures = draw(explained("lrp"))
     assert any(text.startswith("β 0.25") for text in texts(figures["attention"]))

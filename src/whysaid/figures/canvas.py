@@ -1,5 +1,6 @@
 """Figures without a display or global state, measured in inches from the top left corner."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,10 @@ LARGEST = 30e6
 
 COLOURS = 256
 """Of a stored figure."""
+
+HEAVIEST, SMALLER, COARSEST = 300_000, 0.85, 72
+"""Bytes of a stored figure above which it is drawn with so many times the pixels to an inch, and fewest of these: what
+stands on a page or in a log loads at once."""
 
 COARSE = 3.0
 """Pixels of a figure to a pixel of a picture from which on the picture's own pixels are seen: drawn pictures."""
@@ -74,11 +79,25 @@ def to_array(figure: Figure) -> NDArray[np.uint8]:
 
 
 def save(figure: Figure, path: Path | str) -> None:
-    """Writes a PNG of at most `COLOURS` colours, and makes its folder: a fifth of the size, and no less to be seen."""
+    """Writes a PNG of at most `COLOURS` colours, and makes its folder: a fifth of the size, and no less to be seen.
+
+    A figure of more than `HEAVIEST` bytes is drawn smaller, as far as its words can still be read.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    own, stored = figure.dpi, _png(figure)
+    while len(stored) > HEAVIEST and figure.dpi * SMALLER >= COARSEST:
+        figure.set_dpi(figure.dpi * SMALLER)
+        stored = _png(figure)
+    figure.set_dpi(own)
     with replaced(path) as partial:
-        with_few_colours(to_array(figure)).save(partial, "PNG", optimize=True)
+        partial.write_bytes(stored)
+
+
+def _png(figure: Figure) -> bytes:
+    stored = BytesIO()
+    with_few_colours(to_array(figure)).save(stored, "PNG", optimize=True)
+    return stored.getvalue()
 
 
 def with_few_colours(pixels: NDArray[np.uint8]) -> Image.Image:

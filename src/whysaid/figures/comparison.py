@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from whysaid.figures.canvas import add_picture, blank, picture_size
 from whysaid.figures.colour_bar import FOOT, colour_bar, colour_keys, kind_of, ranges
+from whysaid.figures.foot_note import foot_note, note_height
 from whysaid.figures.overlay import overlay
 from whysaid.figures.share_bar import LEGEND, OF_IMAGE, OF_WORDS, THICK, share_bar, share_legend
 from whysaid.figures.text import fit, line_height, put, wrap
@@ -38,6 +39,7 @@ def comparison(
     uniform: Mapping[str, float] = MappingProxyType({}),
     shares: Mapping[str, Array] = MappingProxyType({}),
     quantity: str = "",
+    note: str = "",
 ) -> Figure:
     """Draws an overlay of the photo beneath each word, by each method; what the colours mean stands at the foot.
 
@@ -51,6 +53,7 @@ def comparison(
         uniform: name → the value that is neutral, of maps of attention.
         shares: name → (T, 2) or (T, 1), as `share_bar` takes them, of the methods that have a bar beneath each word.
         quantity: what all colours are of, where it is none of the kinds of `colour_keys`.
+        note: a sentence beneath the panels.
     """
     names = {name: wrap(title(name).split(), NAME, NAMES - 0.1) for name in maps}
     _, tall = picture_size(image, PANEL)
@@ -65,7 +68,8 @@ def comparison(
     kinds = {kind_of(signed[name], neutral[name]) for name in maps}
     legend = LEGEND if shares else 0.0
     below = 2 * MARGIN + len(blocks) * (block + BETWEEN) - BETWEEN - GAP
-    figure = blank(width, below + legend + len(kinds) * FOOT)
+    figure = blank(width, below + legend + len(kinds) * FOOT + note_height(note, width))
+    foot_note(figure, note, below - MARGIN + legend)
     limits = {name: ranges(values, same_range, neutral[name]) for name, values in maps.items()}
     for number, places in enumerate(blocks):
         top = MARGIN + number * (block + BETWEEN)

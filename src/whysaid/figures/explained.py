@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from whysaid.data.captions.stop_words import STOP_WORDS
 from whysaid.figures.attention_shift import attention_shift
 from whysaid.figures.comparison import comparison
 from whysaid.figures.importance_sheet import importance_sheet
@@ -52,9 +53,9 @@ class ExplainedPhoto:
 
 
 def draw(explained: ExplainedPhoto, same_range: bool = False) -> dict[str, Figure]:
-    """Draws the figures of a photo, by name: a strip for each method, `words` where some method says anything of words,
-    and `methods`, the comparison, where there are several beside attention; where objects were taken out, `importance`
-    and `importance_attention`."""
+    """Draws the figures of a photo, by name: a strip for each method; `words` where some method says anything of words;
+    `methods`, the comparison for all but stop words, where there are several beside attention; and where objects were
+    taken out, `importance` and `importance_attention`."""
     figures = {}
     for name, maps in explained.maps.items():
         figures[name] = word_strip(
@@ -76,14 +77,17 @@ def draw(explained: ExplainedPhoto, same_range: bool = False) -> dict[str, Figur
             explained.read, explained.said, explained.context_lengths, words, same_range, signed
         )
     if len(explained.maps.keys() - {"attention"}) > 1:
+        contents = [t for t, word in enumerate(explained.said) if word not in STOP_WORDS]
+        compared = contents or list(range(len(explained.said)))
         figures["methods"] = comparison(
             explained.image,
-            explained.said,
-            explained.maps,
+            [explained.said[t] for t in compared],
+            {name: maps[compared] for name, maps in explained.maps.items()},
             {name: name in explained.signed for name in explained.maps},
             same_range,
             explained.uniform,
-            explained.shares,
+            {name: shares[compared] for name, shares in explained.shares.items()},
+            note=_LEFT_OUT if len(compared) < len(explained.said) else "",
         )
     if explained.objects is not None and explained.objects.removed:
         figures["importance"] = importance_sheet([explained.objects])
@@ -93,6 +97,7 @@ def draw(explained: ExplainedPhoto, same_range: bool = False) -> dict[str, Figur
 
 
 _LOOKED, _RESTS = "where the model looked for each word", "what each word rests on"
+_LEFT_OUT = "Stop words, such as a and of, are left out here: the picture of each method shows all words."
 
 
 def _together(words: Mapping[str, Array], signed: Collection[str]) -> tuple[dict[str, Array], set[str]]:

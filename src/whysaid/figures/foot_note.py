@@ -14,10 +14,12 @@ def note_height(note: str, width: float) -> float:
     return len(_lines(note, width)) * line_height(SMALL) + (0.12 if note else 0.0)
 
 
-def foot_note(figure: Figure, note: str) -> None:
-    """Writes a note into the last `note_height` inches of a figure."""
+def foot_note(figure: Figure, note: str, top: float | None = None) -> None:
+    """Writes a note into the last `note_height` inches of a figure, or into as many below `top` inches."""
     width, height = figure.get_size_inches()
-    put_lines(figure, _lines(note, width), SIDE, height - note_height(note, width) + 0.02, SMALL, GREY)
+    if top is None:
+        top = height - note_height(note, width)
+    put_lines(figure, _lines(note, width), SIDE, top + 0.02, SMALL, GREY)
 
 
 def _lines(note: str, width: float) -> list[list[str]]:
