@@ -92,3 +92,14 @@ def test_a_damaged_probe_is_refused(damage: dict[str, object], tmp_path: Path) -
     (tmp_path / "support.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"support.json"):
         read_support(tmp_path / "support.json")
+
+
+def test_what_is_held_out_is_of_no_picture_that_is_fitted_on() -> None:
+    """Of noise nothing can be learnt; copies that are held out make it seem so, and let weights grow."""
+    torch.manual_seed(2)
+    numbers = torch.arange(60)
+    pooled, labels = torch.randn(60, 40), torch.rand(60, 2) > 0.5
+    copies = torch.cat([numbers, numbers[torch.randperm(60)]])
+    leaky = fit_presence(pooled[copies], labels[copies], CATEGORIES)
+    fitted = fit_presence(pooled[copies], labels[copies], CATEGORIES, copies)
+    assert abs(fitted.weights).sum() < 0.5 * abs(leaky.weights).sum()

@@ -83,17 +83,19 @@ def whole_picture(features: Any) -> Tensor | None:
     return torch.cat([masked_mean(values, mask), real.amax(1)], 1)
 
 
-def fit_presence(pooled: Tensor, labels: Tensor, categories: Sequence[str]) -> Presence:
+def fit_presence(pooled: Tensor, labels: Tensor, categories: Sequence[str], origins: Tensor | None = None) -> Presence:
     """The probe of N pictures.
 
     Args:
         pooled: (N, F), of `whole_picture`.
         labels: (N, C) bool, True where a picture shows an object of the category.
         categories: C names.
+        origins: (N,) int64, numbers of the pictures that these were made of, so that what is held out is of no picture
+            that is fitted on; None: all are of different pictures.
     """
     mean, scale = pooled.mean(0), pooled.std(0).clamp(min=1e-6)
     x, y = (pooled - mean) / scale, labels.float()
-    held = torch.arange(len(x)) % HELD_OUT == 0
+    held = (torch.arange(len(x)) if origins is None else origins) % HELD_OUT == 0
     best = PENALTIES[0]
     if held.any() and not held.all():
         losses = {p: _loss(*_fitted(x[~held], y[~held], p), x[held], y[held]).item() for p in PENALTIES}

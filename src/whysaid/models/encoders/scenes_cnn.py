@@ -12,7 +12,7 @@ from whysaid.data.images import Preprocessing
 from whysaid.errors import UserError
 from whysaid.models.encoders.blocks import pooled_blocks
 from whysaid.models.encoders.encoder import Encoder, Regions
-from whysaid.models.encoders.surroundings import Surroundings
+from whysaid.models.encoders.surroundings import SIDES, Surroundings
 
 
 class ScenesCNN(Encoder):
@@ -35,7 +35,7 @@ class ScenesCNN(Encoder):
         self.dim = widths[-1]
         if surroundings:
             layers.append(Surroundings(self.dim, surroundings))
-            self.dim += 5 * surroundings
+            self.dim += SIDES * surroundings
         self.features = nn.Sequential(*layers)
         self.grid = (image_size // reduction, image_size // reduction)
 

@@ -10,6 +10,9 @@ from torch.nn.functional import max_pool2d
 NEAR = 5
 """Side of the square that counts as near, places."""
 
+SIDES = 5
+"""Surroundings of a place: the square, and the half-planes left of it, right of it, above it and below it."""
+
 
 class Surroundings(nn.Module):
     """Appends to each place the maxima of W learnt features near it and in the four half-planes beside it: left of it,

@@ -36,8 +36,9 @@ def pictures_without(
     words: ObjectWords,
     preprocessing: Preprocessing,
     seed: int,
+    every: bool = False,
 ) -> Iterator[Changed]:
-    """Yields each picture without one of its categories, drawn by `seed`; those that nothing can leave are left out.
+    """Yields each picture without one of its categories; pictures that nothing can leave are left out.
 
     Args:
         images: with their captions.
@@ -46,18 +47,19 @@ def pictures_without(
         words: the table of object words.
         preprocessing: of the encoder.
         seed: of the draws.
+        every: each picture without each of its categories in turn, and not without one that is drawn.
     """
     for image in images:
         rng = np.random.default_rng((seed, image.id))
         possible = removals.of(image, instances.objects.get(image.id, ()), words, preprocessing.size)
         if not possible:
             continue
-        removal = possible[int(rng.integers(len(possible)))]
         try:
             photo = load_image(image.path)
         except UserError:
             continue
-        yield Changed(image, removal.category, preprocessing(removals.picture(photo, image.id, removal, rng)))
+        for removal in possible if every else [possible[int(rng.integers(len(possible)))]]:
+            yield Changed(image, removal.category, preprocessing(removals.picture(photo, image.id, removal, rng)))
 
 
 def pixel_batch(changed: Sequence[Changed]) -> CaptionBatch:

@@ -28,7 +28,7 @@ def fit_probe(
     """Fits what tells from a captioner's features of a picture which objects its references mention.
 
     In training pictures some objects usually come together, and a probe of these alone would take one for the other. So
-    it learns from the same pictures without one of their objects too, as far as they have annotated objects that can
+    it learns from the same pictures without each of their objects too, as far as they have annotated objects that can
     leave.
 
     Args:
@@ -48,7 +48,8 @@ def fit_probe(
     split, dataset = training.images("train"), training.dataset("train")
     chosen = drawn(range(len(split)), images, seed)
     mentioned = {split[i].id: {name for said in split[i].captions for name in words.mentioned(said)} for i in chosen}
-    pooled, labels = [], []
+    numbers = {image_id: number for number, image_id in enumerate(mentioned)}
+    pooled, labels, origins = [], [], []
 
     def look(batch: CaptionBatch, without: Sequence[str | None]) -> bool:
         seen = whole_picture(captioner.features(batch.to(task.device)))
@@ -58,6 +59,7 @@ def fit_probe(
         pooled.append(seen.cpu())
         for image_id, left in zip(batch.image_ids.tolist(), without, strict=True):
             labels.append([name in mentioned[image_id] and name != left for name in words.categories])
+            origins.append(numbers[image_id])
         return True
 
     log.info("looking at what %d training images show", len(chosen), extra={"progress": True})
@@ -73,8 +75,8 @@ def fit_probe(
         taken = [split[i] for i in chosen]
         looked_at = tqdm(taken, desc="training images without an object", unit="image", disable=None)
         changed = pictures_without(
-            looked_at, read_instances(taken), removal, words, training.inputs.preprocessing, seed
+            looked_at, read_instances(taken), removal, words, training.inputs.preprocessing, seed, every=True
         )
         while waiting := list(islice(changed, batch_size)):
             look(pixel_batch(waiting), [one.category for one in waiting])
-    return fit_presence(torch.cat(pooled), torch.tensor(labels), words.categories)
+    return fit_presence(torch.cat(pooled), torch.tensor(labels), words.categories, torch.tensor(origins))
