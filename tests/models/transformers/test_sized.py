@@ -1,5 +1,9 @@
 """Models of chosen sizes with random weights: what transformers itself computes with the same weights."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import pytest
 import torch
 
@@ -22,9 +26,12 @@ def small_blip() -> SizedBlip:
     return SizedBlip(encoder, WORDS, **BLIP_SIZES).eval().double()  # type: ignore[arg-type]
 
 
-def small_vilt() -> SizedVilt:
+STEM = {"stem": (6, 8), "surroundings": 4}
+
+
+def small_vilt(stem: Mapping[str, Any] = MappingProxyType({})) -> SizedVilt:
     torch.manual_seed(0)
-    return SizedVilt(ViltPatches(SIDE, 4, dim=8), WORDS, ANSWERS, **VILT_SIZES).eval().double()  # type: ignore[arg-type]
+    return SizedVilt(ViltPatches(SIDE, 4, dim=8, **stem), WORDS, ANSWERS, **VILT_SIZES).eval().double()  # type: ignore[arg-type]
 
 
 @torch.no_grad()
@@ -49,8 +56,9 @@ def test_blip_is_trained_whole() -> None:
 
 
 @torch.no_grad()
-def test_vilt_of_chosen_sizes_answers_as_transformers_does() -> None:
-    model, images = small_vilt(), photos(2)
+@pytest.mark.parametrize("stem", [{}, STEM], ids=["linear", "stem"])
+def test_vilt_of_chosen_sizes_answers_as_transformers_does(stem: dict[str, Any]) -> None:
+    model, images = small_vilt(stem), photos(2)
     questions = torch.tensor([[4, 5, 6, 7], [8, 4, PAD, PAD]])
     theirs = model.pretrained(
         input_ids=questions,
@@ -62,8 +70,9 @@ def test_vilt_of_chosen_sizes_answers_as_transformers_does() -> None:
     assert theirs.shape == (2, ANSWERS) and (theirs[0] - theirs[1]).abs().max() > 1e-3
 
 
-def test_vilt_trains_its_patches() -> None:
-    model = small_vilt()
+@pytest.mark.parametrize("stem", [{}, STEM], ids=["linear", "stem"])
+def test_vilt_trains_its_patches(stem: dict[str, Any]) -> None:
+    model = small_vilt(stem)
     model(torch.tensor([[4, 5]]), model.encode(photos(1))).square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.encoder.parameters())
 
@@ -75,6 +84,7 @@ def test_vilt_trains_its_patches() -> None:
         (lambda: SizedVilt(RegionFeatures(8), WORDS, ANSWERS), "choose encoder=vilt_patches"),
         (lambda: BlipVision(18, 4), "an image_size that is a multiple of 4, not 18"),
         (lambda: ViltPatches(18, 4), "an image_size that is a multiple of 4, not 18"),
+        (lambda: ViltPatches(SIDE, 4, dim=8, stem=(4, 4, 4, 4)), "one place of 8 pixels, which does not divide"),
         (lambda: SizedBlip(BlipVision(SIDE, 4, dim=9, heads=2), WORDS), "heads"),
     ],
 )

@@ -89,7 +89,15 @@ def stemmed(widths: Sequence[int], surroundings: int, patch: int, dim: int) -> n
         layers.append(Surroundings(seen, surroundings))
         seen += SIDES * surroundings
     side = patch // reduction
-    return nn.Sequential(*layers, nn.Conv2d(seen, dim, side, stride=side))
+    return _Stemmed(*layers, nn.Conv2d(seen, dim, side, stride=side))
+
+
+class _Stemmed(nn.Sequential):
+    """Layers of which the last maps what the others see to patches: the one that `ViltEmbeddings` asks for by name."""
+
+    @property
+    def projection(self) -> nn.Module:
+        return self[-1]
 
 
 class SizedVilt(Vilt):
