@@ -1,8 +1,10 @@
 """Decoding by the support of object words, on a captioner whose probabilities are written down."""
 
+from dataclasses import replace
 from math import exp, log
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from scipy.special import expit, logit
@@ -12,6 +14,7 @@ from tests.attribution.tiny import captioner, photos
 from tests.decoding.tiny import Markov
 from whysaid.attribution.looking.attention import Attention
 from whysaid.attribution.support.logistic import Logistic
+from whysaid.attribution.support.presence import Presence
 from whysaid.attribution.support.support import Support
 from whysaid.attribution.support.words import ObjectSupport
 from whysaid.data.batch import Pictures
@@ -25,7 +28,7 @@ from whysaid.decoding.diverse_beam import DiverseBeam
 from whysaid.decoding.filters import NoUnknown
 from whysaid.decoding.greedy import Greedy
 from whysaid.decoding.sampling import Multinomial
-from whysaid.decoding.support.endings import ObjectEndings
+from whysaid.decoding.support.endings import NOTHING, ObjectEndings
 from whysaid.decoding.support.known import asks_support, with_support
 from whysaid.decoding.support.rerank import Rerank
 from whysaid.decoding.support.unsupported import Unsupported
@@ -57,6 +60,13 @@ class Told(Markov):
     def project(self, values: Tensor, mask: Tensor | None = None) -> Features:
         blank = values.new_zeros(len(values), 1, 1)
         return Features(blank, blank, values.flatten(1))
+
+
+class Showing(Told):
+    """A captioner whose picture's first number says what it shows."""
+
+    def project(self, values: Tensor, mask: Tensor | None = None) -> Features:
+        return replace(super().project(values, mask), values=values[..., :1])
 
 
 def table(**next_words: dict[int, float]) -> Tensor:
@@ -93,9 +103,10 @@ def say(decoder: Any, model: Told = MODEL, picture: Pictures = PICTURE) -> list[
 def test_a_word_names_an_object_after_the_words_before_it() -> None:
     endings = ObjectEndings(OBJECTS, VOCABULARY)
     after = endings(torch.tensor([[A, RED], [A, HOT], [A, A]]))
-    assert after[:, [DOG, CAT, HOT, A]].tolist() == [[True, True, False, False]] * 3
-    assert after[:, PAPER].tolist() == [False, True, True]
-    assert endings(torch.zeros(2, 0, dtype=torch.int64))[:, PAPER].all()
+    dog, cat, hot_dog, paper = range(4)
+    assert after[:, [DOG, CAT, HOT, A]].tolist() == [[d, cat, NOTHING, NOTHING] for d in (dog, hot_dog, dog)]
+    assert after[:, PAPER].tolist() == [NOTHING, paper, paper]
+    assert (endings(torch.zeros(2, 0, dtype=torch.int64))[:, PAPER] == paper).all()
 
 
 @pytest.mark.parametrize(
@@ -114,6 +125,25 @@ def test_by_what_the_picture_adds(threshold: float, said: str, contrast: Any) ->
     assert support_of(0.3, 0.05) == pytest.approx(0.967, abs=0.001)
     for decoder in (Greedy, Beam):
         assert say(decoder(filters=[NoUnknown(), Unsupported(threshold)], contrast=contrast))[0] == said
+
+
+def test_by_what_the_picture_shows() -> None:
+    """Two pictures side by side, of which a probe sees a dog in one; categories of the probe are in another order."""
+    weights = np.zeros((4, 2), np.float16)
+    weights[3, 0] = 1.0
+    probe = Presence(["cat", "paper", "hot dog", "dog"], weights, np.full(4, -9.0))
+    regressions = {("log_p", "contrast", "presence"): Logistic([0.0, 0.0, 1.0], 0.0), BOTH: Logistic([0.0, 0.0], -9.0)}
+    known = ObjectSupport(Support("key", regressions, presence=probe), OBJECTS)
+    dog, nothing = SEEN.clone(), SEEN.clone()
+    dog[0, 0], nothing[0, 0] = 12.0, 0.0  # of `<pad>` after itself, which nobody says
+    pictures, model = Pictures(regions=torch.stack([nothing, dog])), Showing(NONE)
+    for decoder, others in ((Greedy, {}), (Beam, {"width": 2, "captions": 1})):
+        with_probe = with_support(decoder(filters=[Unsupported(0.5)], **others), known, VOCABULARY)
+        tokens = describe(with_probe, model, pictures)[0].tokens[:, 0]
+        assert [VOCABULARY.decode(row)[-1] for row in tokens.tolist()] == ["red", "dog"]
+        without = with_support(decoder(filters=[Unsupported(0.5, BOTH)], **others), known, VOCABULARY)
+        tokens = describe(without, model, pictures)[0].tokens[:, 0]
+        assert [VOCABULARY.decode(row)[-1] for row in tokens.tolist()] == ["red", "red"]
 
 
 def test_nothing_is_renormalised_where_there_is_no_contrast() -> None:
@@ -206,7 +236,7 @@ SHORT = ObjectSupport(Support("key", {ALONE: Logistic([1.0], 1.0)}), OBJECTS)
     ("make", "message"),
     [
         (lambda: Unsupported(1.0), "below 1"),
-        (lambda: Unsupported(0.5, ("log_p", "relevance")), r"choose \[log_p\] or \[log_p, contrast\]"),
+        (lambda: Unsupported(0.5, ("log_p", "relevance")), r"choose \[log_p\] or \[log_p, contrast\] or"),
         (lambda: Rerank(-1), "0 or more"),
         (lambda: Greedy(filters=[Unsupported()])(MODEL, MODEL.features(PICTURE)), "leave it out"),
         (lambda: with_support(Beam(support=Rerank()), None, VOCABULARY), "fit it by study=support"),

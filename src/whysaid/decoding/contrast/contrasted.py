@@ -28,7 +28,7 @@ class Model(Protocol):
         """Takes one word further."""
 
 
-Judge = Callable[[Tensor, Tensor, Tensor], Tensor]
+Judge = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 
 class Contrasted:
@@ -42,8 +42,9 @@ class Contrasted:
         absent: makes the picture that is none.
         rule: log-probabilities (N, V) with and without the picture, the number of words so far (N, 1), and what `judge`
             says → logits (N, V).
-        judge: log-probabilities (N, V) with and without the picture, and the words so far (N, t), without `<start>` →
-            the words (N, V) that may not come next; None lets all come.
+        judge: log-probabilities (N, V) with and without the picture, the words so far (N, t), without `<start>`, and
+            what a probe says of the picture (N, K), or None → the words (N, V) that may not come next; None lets all
+            come.
     """
 
     def __init__(self, model: Model, absent: Absent, rule: Callable[..., Tensor], judge: Judge | None = None):
@@ -89,7 +90,12 @@ class Contrasted:
             log_p, log_p0 = _log_probs(logits).chunk(2)
             present, absent = parted(both, len(tokens))
             seen = attention[: len(tokens)], None if sentinel is None else sentinel[: len(tokens)], present
-        forbidden = None if self.judge is None else self.judge(log_p, log_p0, read[:, 1:])
+        forbidden = None
+        if self.judge is not None:
+            shown = features.shown
+            if shown is not None:
+                shown = shown.repeat_interleave(len(log_p) // len(shown), 0)
+            forbidden = self.judge(log_p, log_p0, read[:, 1:], shown)
         attention, sentinel, present = seen
         return Step(self.rule(log_p, log_p0, words, forbidden), attention, sentinel, (present, absent, read))
 

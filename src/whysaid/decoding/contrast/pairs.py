@@ -28,10 +28,11 @@ class OneForAll:
 @dataclass
 class Pairs:
     """What decoders get in place of features: those of B pictures, `present`, and as many of ∅, `absent`; or one ∅ for
-    all of them."""
+    all of them. `shown`: (B, K) what a probe says of the pictures, or None."""
 
     present: Any
     absent: Any
+    shown: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.present)

@@ -4,8 +4,10 @@ N captions, V vocabulary.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from whysaid.data.batch import Pictured
@@ -49,6 +51,14 @@ class Watched:
         """Sets a captioner against itself without the pictures of a batch, as `Rule.around` does."""
         contrasted = Contrasted(model, self.absent, self.rule, self.mask.judge)
         pairs = contrasted.features(batch)
+        if self.mask.probe is not None:
+            shown = self.mask.probe(pairs.present)
+            if shown is None:
+                raise UserError(
+                    "the support of this checkpoint was fitted on what other features show: run study=support anew, or "
+                    "give Unsupported scores=[log_p, contrast]"
+                )
+            pairs = replace(pairs, shown=torch.from_numpy(shown))
         return contrasted, pairs, pairs.present
 
 

@@ -23,7 +23,7 @@ SUBSETS = (
     (LOG_P,),
 )
 """What a regression may know, the most first: a user may not ask for relevance or for a probe, an old checkpoint has no
-mean of its training features, and a filter knows neither relevance nor presence."""
+mean of its training features, and a filter does not know relevance."""
 
 
 def fit(words: JudgedWords, penalty: float) -> dict[tuple[str, ...], Logistic]:
