@@ -24,8 +24,8 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from tests.benchmarks.timing import medians, write
-from whysaid.attribution import gradients, guided
 from whysaid.attribution.answers import Answers
+from whysaid.attribution.gradient import guided, simple
 from whysaid.attribution.gradient.grad_cam import GuidedGradCam
 from whysaid.attribution.together import attribute_all
 from whysaid.data.batch import QuestionBatch
@@ -127,7 +127,7 @@ def four_maps() -> dict[str, float]:
     with torch.no_grad():
         target = int(answer(image).argmax())
     kinds = {
-        "saliency": gradients.Saliency,
+        "saliency": simple.Saliency,
         "deconvnet": guided.DeconvNet,
         "guided_backprop": guided.GuidedBackprop,
         "guided_grad_cam": GuidedGradCam,
