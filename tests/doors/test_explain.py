@@ -177,6 +177,14 @@ def test_a_method_of_ones_own_choice(ckpt: str, folder: Path, places: list[str])
     assert (np.load(ran.folder / record["maps"])["grad_cam"] >= 0).all()
 
 
+def test_some_methods(ckpt: str, folder: Path, places: list[str]) -> None:
+    two = ("attribution=[grad_cam, saliency]", "caption=a house")
+    ran = run_door("explain", ckpt, f"image={folder}/a.png", *two, *places)
+    assert explained(ran.folder)["methods"] == ["attention", "grad_cam", "saliency"]
+    unknown = run_door("explain", ckpt, f"image={folder}/a.png", "attribution=[grad_cam,grad_can]", *places)
+    assert unknown.code != 0 and "grad_can" in unknown.err and "Traceback" not in unknown.err
+
+
 def test_all_methods(ckpt: str, folder: Path, places: list[str]) -> None:
     slow = ("attribution.integrated_gradients=null", "attribution.smooth_grad=null")
     ran = run_door("explain", ckpt, f"image={folder}/a.png", "attribution=all", "caption=a house", *slow, *places)

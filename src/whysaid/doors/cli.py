@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from yaml import YAMLError
 
-from whysaid.doors.command_line import keep_texts
+from whysaid.doors.command_line import keep_texts, name_methods
 from whysaid.doors.completion import FLAGS, completion_script
 from whysaid.doors.sweep import SweepRecord, show_sweep
 from whysaid.doors.typing_errors import typing_error
@@ -76,7 +76,7 @@ def door(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             composing = True
             if isinstance(sys.stdout, TextIOWrapper):
                 sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: names of files need not be UTF-8
-            sys.argv[1:] = arguments = keep_texts(sys.argv[1:])
+            sys.argv[1:] = arguments = name_methods(keep_texts(sys.argv[1:]))
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach the handler below instead of Hydra's own
             SweepRecord.summed_up = None
             try:

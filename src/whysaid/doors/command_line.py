@@ -38,6 +38,22 @@ def keep_texts(arguments: Sequence[str]) -> list[str]:
     return [_quoted(word) if _is_text(word) and _is_taken_apart(word, sweep) else word for word in arguments]
 
 
+_SEVERAL = re.compile(r"attribution=\[(?P<names>[\w\s,]+)\]")
+
+
+def name_methods(arguments: Sequence[str]) -> list[str]:
+    """Makes of `attribution=[lrp,grad_cam]` two methods under their names, where Hydra would make one of both."""
+    words: list[str] = []
+    for word in arguments:
+        match = _SEVERAL.fullmatch(word)
+        if match:
+            names = dict.fromkeys(name.strip() for name in match["names"].split(",") if name.strip())
+            words += ["~attribution", *(f"+attribution@attribution.{name}={name}" for name in names)]
+        else:
+            words.append(word)
+    return words
+
+
 def _is_text(word: str) -> bool:
     match = _OVERRIDE.fullmatch(word)
     key = match["key"].lstrip("+") if match else ""
