@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from whysaid.attribution.lrp.rules import PLAIN, Rule, Share, negative, positive, same
+from whysaid.attribution.lrp.rules import PLAIN, Rule, Share, Term, Times, negative, positive, same
 from whysaid.errors import UserError
 from whysaid.models.relevance import stabilised
 
@@ -122,9 +122,10 @@ class Layer:
         parts = []
         for ratio, terms in self._shares:
             shared = (gradient * ratio).to(self.dtype)
-            for factor, weight in terms:
-                part = self.linear.transpose(shared, weight, self.source.shape).to(gradient.dtype)
-                parts.append(part if factor is None else factor * part)
+            for term in terms:
+                going = shared * self._sign if term.turned else shared
+                part = self.linear.transpose(going, term.weight, self.source.shape).to(gradient.dtype)
+                parts.append(part if term.factor is None else term.factor * part)
         return sum(parts[1:], parts[0]) if parts else torch.zeros_like(self.source)
 
     @property
@@ -133,59 +134,80 @@ class Layer:
         return all(bool(ratio.isfinite().all()) for ratio, _ in self._shares)
 
     @cached_property
-    def _shares(self) -> list[tuple[Tensor, list[tuple[Tensor | None, Tensor]]]]:
-        """For each share: fraction · output / z, and factor (None: 1) and weight of each term that is not all 0."""
+    def _shares(self) -> list[tuple[Tensor, list["_Applied"]]]:
+        """For each share: fraction · output / z, and its terms that are not all 0."""
         source = self.source.detach()
-        positive_source = bool(source.amin() >= 0)  # behind a ReLU: x⁺ is x itself, and x⁻ is nothing
+        positive_source = bool(source.amin() >= 0)  # behind a ReLU: x⁺ and |x| are x itself, and x⁻ is nothing
         shares = []
         for share in self.rule.shares:
             terms = []
             for term in share.terms:
                 if positive_source and term.input is negative:
                     continue
-                whole = share is PLAIN or (positive_source and term.input in (positive, same))
+                whole = (positive_source and term.input in (positive, torch.abs)) or term.input is same
                 part = source if whole else term.input(source)
                 if whole or part.any():
-                    terms.append((part, term.weight(self.weight).to(self.dtype)))
+                    terms.append((term, part, term.weight(self.weight).to(self.dtype)))
             if terms:
                 ratio = self._ratio(share, terms)
-                shares.append((ratio, [(self._factor(part), weight) for part, weight in terms]))
+                applied = [_Applied(self._factor(term, part), weight, term.turned) for term, part, weight in terms]
+                shares.append((ratio, applied))
         return shares
 
-    def _ratio(self, share: Share, terms: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Gives fraction · output / z, where the share applies; in place if it can be, since this costs memory."""
+    @cached_property
+    def _sign(self) -> Tensor:
+        """The sign of y in a byte each, that of 0 being +1."""
+        return torch.ones_like(self.y, dtype=torch.int8).masked_fill_(self.y < 0, -1)
+
+    def _ratio(self, share: Share, terms: list[tuple[Term, Tensor, Tensor]]) -> Tensor:
+        """Gives fraction · output / z; in place if it can be, since this costs memory."""
         if share is PLAIN:
             z = stabilised(self.y, self.rule.epsilon)
         else:
-            z = self._sum(share, terms)
+            z = self._sum(terms)
             z = z.add_(self.rule.epsilon) if bool(z.amin() >= 0) else stabilised(z, self.rule.epsilon)
         ratio = torch.div(self.output, z, out=z)
         if share.fraction != 1:
             ratio *= share.fraction
-        return ratio if share.where is None else ratio.mul_(share.where(self.y))
+        return ratio
 
-    def _sum(self, share: Share, terms: list[tuple[Tensor, Tensor]]) -> Tensor:
+    def _sum(self, terms: list[tuple[Term, Tensor, Tensor]]) -> Tensor:
         """Gives z of a share."""
-        bias = None if share.bias is None or self.bias is None else share.bias(self.bias)
-        (part, weight), *others = terms
-        total = self._product(part, weight, bias)
-        for part, weight in others:
-            total += self._product(part, weight, None)
+        total: Tensor | None = None
+        for term, part, weight in terms:
+            product = self._product(term, part, weight)
+            if term.turned:
+                product *= self._sign
+            total = product if total is None else total.add_(product)
+        assert total is not None, "a share without terms has no z"
         return total
 
-    def _product(self, part: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        product = self.linear.forward(part.to(self.dtype), weight, None if bias is None else bias.to(self.dtype))
-        return product.to(part.dtype)
+    def _product(self, term: Term, part: Tensor, weight: Tensor) -> Tensor:
+        """Gives W_k x_k + b_k in memory of its own."""
+        if isinstance(term.weight, Times) and term.input is same and term.bias is term.weight:
+            return term.weight(self.y)  # what was computed already
+        bias = None if term.bias is None or self.bias is None else term.bias(self.bias).to(self.dtype)
+        return self.linear.forward(part.to(self.dtype), weight, bias).to(part.dtype)
 
-    def _factor(self, part: Tensor) -> Tensor | None:
-        """Gives what Wᵀ(…) is multiplied by: x_k itself in a first layer, elsewhere x_k / x, which is 1 or 0."""
+    def _factor(self, term: Term, part: Tensor) -> Tensor | None:
+        """Gives what Wᵀ(…) is multiplied by: x_k itself in a first layer, elsewhere x_k / x, which is 1, 0 or −1."""
         source = self.source.detach()
         if self.first:
             return part
         if part is source or part.data_ptr() == source.data_ptr():
             return None
+        if term.input is torch.abs:
+            return source.sign()
         taken = part == source
         return None if taken.all() else taken.to(part)
+
+
+class _Applied(NamedTuple):
+    """A term at work: factor (None: 1) and weight W_k, and whether it counts with the sign of y."""
+
+    factor: Tensor | None
+    weight: Tensor
+    turned: bool
 
 
 class MaxPool:

@@ -2,9 +2,10 @@
 
 Every rule shares the relevance R of a linear layer's outputs y = W x + b among its inputs as
 
-    R_in = Σ_shares fraction · Σ_terms x_k ⊙ W_kᵀ(R / z),    z = Σ_terms W_k x_k + b',
+    R_in = Σ_shares fraction · Σ_terms x_k ⊙ W_kᵀ(± R / z),    z = Σ_terms ± (W_k x_k + b_k),
 
-where a term modifies input and weight, b' is the share's part of the bias, and z is kept ε away from 0.
+where a term modifies input, weight and bias, ± is + or, for a term that is turned, the sign of y, and z is kept ε away
+from 0.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,17 +37,31 @@ def negative(x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Times:
+    """Gives `factor` times x."""
+
+    factor: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
+@dataclass(frozen=True)
 class Term:
     """One product of a modified input with a modified weight.
 
     Attributes:
-        input: x → x_k, entrywise either x or 0, unless `replaces`.
+        input: x → x_k, entrywise x, −x or 0, unless `replaces`.
         weight: W → W_k.
+        bias: b → b_k, which keeps its part of the relevance; None leaves it out.
+        turned: the product speaks for an output that is not negative, and is subtracted from one that is.
         replaces: x_k is something else than x; relevance is then no multiple of x, and only a first layer can take it.
     """
 
     input: Modifier = same
     weight: Modifier = same
+    bias: Modifier | None = None
+    turned: bool = False
     replaces: bool = False
 
 
@@ -57,17 +72,13 @@ class Share:
     Attributes:
         terms: the products.
         fraction: of the relevance.
-        bias: b → its part of z, which keeps its share of the relevance; None leaves it out.
-        where: y → 1 for outputs that share so and 0 for others; None is all.
     """
 
     terms: tuple[Term, ...]
     fraction: float = 1.0
-    bias: Modifier | None = None
-    where: Modifier | None = None
 
 
-PLAIN = Share((Term(),), bias=same)
+PLAIN = Share((Term(bias=same),))
 """In proportion to the layer's own products: z = y."""
 
 
@@ -112,11 +123,16 @@ def alpha_beta(alpha: float = 1.0, beta: float = 0.0, epsilon: float = 1e-9) -> 
 
 
 def gamma(gamma: float = 0.25, epsilon: float = 1e-9) -> Rule:
-    """Counts what agrees with the sign of y 1 + γ times (Montavon et al. 2019, for inputs and outputs of any sign)."""
-    up, down = partial(_favour, positive, gamma), partial(_favour, negative, gamma)
-    above = Share((Term(positive, up), Term(negative, down)), bias=up, where=_above)
-    below = Share((Term(positive, down), Term(negative, up)), bias=down, where=_below)
-    return Rule((above, below), epsilon)
+    """Counts what agrees with the sign of y 1 + γ times (Montavon et al. 2019, for inputs and outputs of any sign).
+
+    With σ the sign of y, what agrees with it is W x + b and σ (|W| |x| + |b|), half of each. So
+
+        z = (1 + γ/2) y + γ/2 · σ (|W| |x| + |b|),
+
+    and relevance goes back by two products in place of the four of W⁺ and W⁻ with x⁺ and x⁻.
+    """
+    plain, magnitude = Times(1 + gamma / 2), partial(_magnitude, gamma / 2)
+    return Rule((Share((Term(same, plain, plain), Term(torch.abs, magnitude, magnitude, turned=True))),), epsilon)
 
 
 def z_box(preprocessing: Preprocessing, epsilon: float = 1e-9) -> Rule:
@@ -137,16 +153,8 @@ def w_square(epsilon: float = 1e-9) -> Rule:
     return Rule((Share((Term(torch.ones_like, torch.square, replaces=True),)),), epsilon)
 
 
-def _favour(part: Modifier, gamma: float, weight: Tensor) -> Tensor:
-    return weight + gamma * part(weight)
-
-
-def _above(y: Tensor) -> Tensor:
-    return y >= 0
-
-
-def _below(y: Tensor) -> Tensor:
-    return y < 0
+def _magnitude(factor: float, x: Tensor) -> Tensor:
+    return factor * x.abs()
 
 
 def _minus(bound: Sequence[float], x: Tensor) -> Tensor:
