@@ -51,6 +51,11 @@ class ExplainedPhoto:
     uniform: Mapping[str, float] = field(default_factory=dict)
     shares: Mapping[str, Array] = field(default_factory=dict)
 
+    @property
+    def contents(self) -> list[int]:
+        """The places of the said words that are no stop words."""
+        return [t for t, word in enumerate(self.said) if word not in STOP_WORDS]
+
 
 def draw(explained: ExplainedPhoto, same_range: bool = False) -> dict[str, Figure]:
     """Draws the figures of a photo, by name: a strip for each method; `words` where some method says anything of words;
@@ -77,8 +82,7 @@ def draw(explained: ExplainedPhoto, same_range: bool = False) -> dict[str, Figur
             explained.read, explained.said, explained.context_lengths, words, same_range, signed
         )
     if len(explained.maps.keys() - {"attention"}) > 1:
-        contents = [t for t, word in enumerate(explained.said) if word not in STOP_WORDS]
-        compared = contents or list(range(len(explained.said)))
+        compared = explained.contents or list(range(len(explained.said)))
         figures["methods"] = comparison(
             explained.image,
             [explained.said[t] for t in compared],

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from whysaid.attribution.support.words import DOUBTFUL, warning
-from whysaid.data.captions.stop_words import STOP_WORDS
 from whysaid.data.images import image_of
 from whysaid.figures.explained import ExplainedPhoto
 from whysaid.figures.overlay import STEEP, STRONGEST, colours
@@ -131,8 +130,7 @@ def _listed(shares: NDArray[np.floating] | None) -> list[list[float]] | None:
 def _first(explained: ExplainedPhoto) -> int:
     """The said word that is shown before the reader points at one: the first object, or else no stop word."""
     objects = [t for t, support in enumerate(explained.support or ()) if support is not None]
-    contents = [t for t, word in enumerate(explained.said) if word not in STOP_WORDS]
-    return next(iter(objects or contents), 0)
+    return next(iter(objects or explained.contents), 0)
 
 
 def _part(part: PhotoObject) -> dict[str, Any]:

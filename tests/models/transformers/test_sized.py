@@ -26,7 +26,7 @@ def small_blip() -> SizedBlip:
     return SizedBlip(encoder, WORDS, **BLIP_SIZES).eval().double()  # type: ignore[arg-type]
 
 
-STEM = {"stem": (6, 8), "surroundings": 4}
+STEM = {"stem": (6, 8)}
 
 
 def small_vilt(stem: Mapping[str, Any] = MappingProxyType({})) -> SizedVilt:

@@ -34,9 +34,13 @@ class ObjectEndings:
     Args:
         objects: the table of object words.
         vocabulary: V words.
+
+    Attributes:
+        categories: of objects, in the order of the table.
     """
 
     def __init__(self, objects: ObjectWords, vocabulary: Vocabulary):
+        self.categories = objects.categories
         place = {category: index for index, category in enumerate(objects.categories)}
         named = (objects.located(word) for word in vocabulary.words)
         self.alone = torch.tensor([place[found[-1].category] if found else NOTHING for found in named])
@@ -48,7 +52,7 @@ class ObjectEndings:
         self.phrases = {length: _phrases(by_length[length]) for length in sorted(by_length)}
 
     def __call__(self, said: Tensor) -> Tensor:
-        """Words so far (N, t), without `<start>` → (N, V) int64, places of categories in `ObjectWords.categories` or
+        """Words so far (N, t), without `<start>` → (N, V) int64, places in `categories` or
         `NOTHING`; rows may share their memory."""
         ends = self.alone.to(said.device).expand(len(said), -1)
         for length, phrases in self.phrases.items():  # the longest last: it says what the words mean

@@ -67,15 +67,14 @@ class Unsupported:
             UserError: its support was not fitted on these scores.
         """
         wanted = WHILE_DECODING[:2] if self.scores is None else (self.scores,)
-        scores = next((names for names in wanted if names in support.support.regressions), None)
-        if scores is None:
-            names = " and ".join(wanted[-1])
-            raise UserError(f"the support of this checkpoint was not fitted on {names}: run study=support anew")
-        endings, regression = ObjectEndings(support.objects, vocabulary), support.support.regressions[scores]
-        if PRESENCE not in scores or support.probe is None:
-            return SupportMask(endings, regression, CONTRAST in scores, self.threshold)
-        columns = torch.tensor(support.probe.columns(support.objects.categories))
-        return SupportMask(endings, regression, True, self.threshold, support.probe, columns)
+        regressions, probe = support.support.regressions, support.probe
+        for scores in wanted:
+            if scores in regressions and (PRESENCE not in scores or probe is not None):
+                endings = ObjectEndings(support.objects, vocabulary)
+                known = probe if PRESENCE in scores else None
+                return SupportMask(endings, regressions[scores], CONTRAST in scores, self.threshold, known)
+        names = " and ".join(wanted[-1])
+        raise UserError(f"the support of this checkpoint was not fitted on {names}: run study=support anew")
 
 
 class SupportMask:
@@ -91,7 +90,6 @@ class SupportMask:
         contrasted: whether what the picture adds is the second of the scores.
         threshold: of support.
         probe: tells what pictures show, the third of the scores; None: it is none of them.
-        columns: of the probe, of each category of the table of object words.
     """
 
     def __init__(
@@ -101,10 +99,10 @@ class SupportMask:
         contrasted: bool,
         threshold: float,
         probe: Presence | None = None,
-        columns: Tensor | None = None,
     ):
         self.endings, self.regression, self.contrasted = endings, regression, contrasted
-        self.probe, self.columns = probe, columns
+        self.probe = probe
+        self.columns = None if probe is None else torch.tensor(probe.columns(endings.categories))
         self.least = log(threshold / (1 - threshold)) - regression.bias
         self._forbidden: Tensor | None = None
 

@@ -11,7 +11,6 @@ from whysaid.data.vocabulary import PAD
 from whysaid.errors import UserError
 from whysaid.models.encoders.blocks import pooled_blocks
 from whysaid.models.encoders.encoder import Encoder
-from whysaid.models.encoders.surroundings import SIDES, Surroundings
 from whysaid.models.transformers.own_tokens import OwnTokens
 from whysaid.models.transformers.sized_blip import require_patches
 from whysaid.models.transformers.vilt import Patches, Vilt
@@ -32,8 +31,6 @@ class ViltPatches(Patches):
         initial_std: standard deviation of the positions at first.
         stem: channels of each block of the stem; none: ViLT's own linear map. There is a max-pool between blocks, and
             2 to the number of pools must divide `patch_size`.
-        surroundings: channels of what each place of the stem is told about its surroundings, see `Surroundings`; 0:
-            nothing.
 
     Raises:
         UserError: sizes that do not divide one another.
@@ -47,7 +44,6 @@ class ViltPatches(Patches):
         dropout: float = 0.0,
         initial_std: float = 0.02,
         stem: Sequence[int] = (),
-        surroundings: int = 0,
     ):
         require_patches("vilt_patches", image_size, patch_size)
         config = ViltConfig(
@@ -59,19 +55,18 @@ class ViltPatches(Patches):
         )
         embeddings = ViltEmbeddings(config)
         if stem:
-            convolutions = stemmed(stem, surroundings, patch_size, dim)
+            convolutions = stemmed(stem, patch_size, dim)
             embeddings.patch_embeddings = convolutions  # type: ignore[assignment]
         for vectors in (embeddings.cls_token, embeddings.position_embeddings):
             nn.init.trunc_normal_(vectors, std=initial_std)
         super().__init__(embeddings, Preprocessing(image_size, mean=(0.5,) * 3, std=(0.5,) * 3))
 
 
-def stemmed(widths: Sequence[int], surroundings: int, patch: int, dim: int) -> nn.Module:
+def stemmed(widths: Sequence[int], patch: int, dim: int) -> nn.Module:
     """Makes the map of pixels (B, 3, H, W) to patches (B, dim, H / patch, W / patch) through convolutions.
 
     Args:
         widths: channels of each block.
-        surroundings: channels of what each place is told about its surroundings; 0: nothing.
         patch: pixels.
         dim: D.
 
@@ -84,12 +79,8 @@ def stemmed(widths: Sequence[int], surroundings: int, patch: int, dim: int) -> n
             f"vilt_patches: {len(widths)} blocks of the stem make one place of {reduction} pixels, "
             f"which does not divide a patch of {patch}"
         )
-    layers, seen = pooled_blocks(widths), widths[-1]
-    if surroundings:
-        layers.append(Surroundings(seen, surroundings))
-        seen += SIDES * surroundings
     side = patch // reduction
-    return _Stemmed(*layers, nn.Conv2d(seen, dim, side, stride=side))
+    return _Stemmed(*pooled_blocks(widths), nn.Conv2d(widths[-1], dim, side, stride=side))
 
 
 class _Stemmed(nn.Sequential):
