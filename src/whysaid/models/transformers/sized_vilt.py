@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from transformers import ViltConfig, ViltForQuestionAnswering
 from transformers.models.vilt.modeling_vilt import ViltEmbeddings
 
@@ -89,6 +90,10 @@ class _Stemmed(nn.Sequential):
     @property
     def projection(self) -> nn.Module:
         return self[-1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        patches: Tensor = super().forward(images.contiguous(memory_format=torch.channels_last))
+        return patches
 
 
 class SizedVilt(Vilt):
