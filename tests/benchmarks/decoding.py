@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from tests.benchmarks.timing import medians, write
 from whysaid.data.vocabulary import END, PAD, START
@@ -67,8 +68,17 @@ class UpDown(WordCaptioner):
 
     def head(self, output: Tensor) -> Tensor:
         logits = super().head(output[..., :H]).mul_(SCALE)
-        logits[..., END] += 2 * output[..., H] - 4 if self.ends else -1e4
+        logits[..., END] += self._end(output)
         return logits
+
+    def logits_of(self, output: Tensor, words: Tensor) -> Tensor:
+        layer = self.vocabulary_layer
+        logits = F.linear(output[..., :H], layer.weight[words], layer.bias[words]).mul_(SCALE)
+        logits[..., words == END] += self._end(output)[..., None]
+        return logits
+
+    def _end(self, output: Tensor) -> Tensor:
+        return 2 * output[..., H] - 4 if self.ends else torch.full_like(output[..., H], -1e4)
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ from whysaid.decoding.diverse_beam import DiverseBeam
 from whysaid.decoding.greedy import Greedy
 from whysaid.decoding.sampling import Multinomial
 from whysaid.errors import UserError
-from whysaid.models.captioner import Captioner
+from whysaid.models.captioner import Captioner, Step
 from whysaid.models.encoders.scenes_cnn import ScenesCNN
 from whysaid.models.ensemble import Ensemble
 from whysaid.models.word_captioner import Features
@@ -117,6 +117,32 @@ def test_both_branches_are_one_batch_of_the_captioner_itself(name: str) -> None:
         torch.testing.assert_close(logits, 1.5 * log_p - 0.5 * log_p0)
         torch.testing.assert_close(attention, own.attention)
         alone, without = own.state, other.state
+
+
+@pytest.mark.parametrize("rule", [VCD(Mean(), 0.5, 0.5), M3ID(Mean(), 0.3, 0.5)], ids=["vcd", "m3id"])
+@pytest.mark.parametrize("name", ["soft", "transformer"])
+def test_without_a_picture_only_plausible_words_are_computed(name: str, rule: Rule) -> None:
+    """Decoders make of them what they make of the whole distribution."""
+    model = captioner(name).eval()
+    model.vocabulary_layer.weight.data *= 20  # peaked, so that few words are plausible
+    model.mean_regions = regions().mean(0)
+    whole, quick = Contrasted(model, Mean(), rule), Contrasted(model, Mean(), rule, plausible=rule.plausible)
+    pairs = whole.features(Pictures(regions=regions()))
+    asked: list[int] = []
+    logits_of = model.logits_of
+
+    def counting(output: Tensor, words: Tensor) -> Tensor:
+        asked.append(len(words))
+        return logits_of(output, words)
+
+    model.logits_of = counting  # type: ignore[method-assign]
+    states = whole.start(pairs), quick.start(pairs)
+    for word in (START, 5, 7):
+        tokens = torch.tensor([word, word])
+        one, other = whole.step(tokens, states[0], pairs), quick.step(tokens, states[1], pairs)
+        torch.testing.assert_close(one.logits.log_softmax(-1), other.logits.log_softmax(-1))
+        states = one.state, other.state
+    assert len(asked) == 3 and max(asked) < model.vocabulary_layer.out_features
 
 
 def test_an_ensemble_is_contrasted_like_a_captioner() -> None:
@@ -213,11 +239,11 @@ def test_captions_with_the_same_words_share_a_row_without_a_picture() -> None:
     stepped: list[int] = []
     step = model.step
 
-    def counting(tokens: Tensor, state: Any, features: Any) -> Any:
+    def counting(tokens: Tensor, *rest: Any) -> Step:
         stepped.append(len(tokens))
-        return step(tokens, state, features)
+        return step(tokens, *rest)
 
-    model.step = counting  # type: ignore[method-assign]
+    model.step = counting  # type: ignore[method-assign, assignment]
     state = contrasted.start(pairs)
     for words in ([START, START], [5, 5], [6, 7], [8, 8]):
         state = contrasted.step(torch.tensor(words), state, pairs).state

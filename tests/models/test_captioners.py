@@ -65,6 +65,15 @@ def features(captioner: Captioner, mask: Tensor | None = None) -> Features:
     return captioner.project(regions, mask)
 
 
+def test_logits_of_some_words_are_those_of_the_head(captioner: Captioner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a head of one's own too."""
+    words, output = torch.tensor([2, 5]), torch.randn(3, captioner.vocabulary_layer.in_features).double()
+    torch.testing.assert_close(captioner.logits_of(output, words), captioner.head(output)[:, words])
+    plain = type(captioner).head
+    monkeypatch.setattr(type(captioner), "head", lambda self, output: plain(self, output) + 1)
+    torch.testing.assert_close(captioner.logits_of(output, words), captioner.head(output)[:, words])
+
+
 def test_step_after_step_is_teacher_forcing(captioner: Captioner) -> None:
     words, image = tokens(B, 5), features(captioner)
     unrolled = captioner.unroll(words, image)

@@ -107,10 +107,18 @@ class Captioner(Explainable):
         """Takes one step on driven words (N, ·): all of a step but its two ends."""
         raise NotImplementedError
 
-    def step(self, tokens: Tensor, state: State, features: Any) -> Step:
-        """Takes one word further: tokens (N,) int64, N a multiple of the B images of `features`."""
+    def step(self, tokens: Tensor, state: State, features: Any, words: Tensor | None = None) -> Step:
+        """Takes one word further: tokens (N,) int64, N a multiple of the B images of `features`.
+
+        Logits are those of `words` (W,) int64 alone, where these are given.
+        """
         cell = self.advance(self.drive(self.embed(tokens)), state, features)
-        return Step(self.head(cell.output), cell.attention, cell.sentinel, cell.state)
+        logits = self.head(cell.output) if words is None else self.logits_of(cell.output, words)
+        return Step(logits, cell.attention, cell.sentinel, cell.state)
+
+    def logits_of(self, output: Tensor, words: Tensor) -> Tensor:
+        """Outputs (N, H) → the logits (N, W) of some words (W,) int64 alone, as `head` gives them."""
+        return self.head(output)[:, words]
 
     def unroll(self, tokens: Tensor, features: Any, sampling: float = 0.0) -> Unrolled:
         """Forces the teacher's words: `step` over the tokens, with embedding and vocabulary products batched over T.

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from whysaid.models.captioner import Captioner, CellOutput, repeat
 from whysaid.models.encoders.encoder import Encoder
@@ -55,6 +56,13 @@ class WordCaptioner(Captioner):
     def head(self, output: Tensor) -> Tensor:
         """Outputs (…, H) → logits (…, V)."""
         return share(self.vocabulary_layer(self.dropout(output)))
+
+    def logits_of(self, output: Tensor, words: Tensor) -> Tensor:
+        """Computes no other logits, unless a subclass has a head of its own."""
+        if type(self).head is not WordCaptioner.head:
+            return super().logits_of(output, words)
+        layer = self.vocabulary_layer
+        return F.linear(self.dropout(output), layer.weight[words], layer.bias[words])
 
     def read(self, embedded: Tensor, features: Any, sampling: float = 0.0) -> Reading:
         """`unroll` without its two ends."""

@@ -29,13 +29,16 @@ class Model(Protocol):
 
 
 Judge = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+Plausible = Callable[[Tensor], Tensor]
 
 
 class Contrasted:
     """Steps with and without the picture, and gives what a rule makes of both as the logits.
 
     Both are one batch. But where one ∅ stands for all pictures, what is said without a picture depends on the words
-    alone: captions that have the same words so far share a row of that branch.
+    alone: captions that have the same words so far share a row of that branch. And where the rule forbids what is not
+    plausible with the picture, a captioner computes the logits without it of plausible words alone. They lack their
+    normaliser, as do those with the picture: it is one number for each row, which decoders take off again.
 
     Args:
         model: a captioner, or an ensemble.
@@ -45,10 +48,20 @@ class Contrasted:
         judge: log-probabilities (N, V) with and without the picture, the words so far (N, t), without `<start>`, and
             what a probe says of the picture (N, K), or None → the words (N, V) that may not come next; None lets all
             come.
+        plausible: logits (N, V) with the picture → the words (N, V) to which the rule gives more than −∞ where there
+            is no judge; None: all.
     """
 
-    def __init__(self, model: Model, absent: Absent, rule: Callable[..., Tensor], judge: Judge | None = None):
+    def __init__(
+        self,
+        model: Model,
+        absent: Absent,
+        rule: Callable[..., Tensor],
+        judge: Judge | None = None,
+        plausible: Plausible | None = None,
+    ):
         self.model, self.absent, self.rule, self.judge = model, absent, rule, judge
+        self.plausible = plausible if judge is None and isinstance(model, Captioner) else None
 
     def features(self, batch: Pictured) -> Pairs:
         """Features of a batch's pictures and of ∅; each picture is encoded once."""
@@ -81,7 +94,11 @@ class Contrasted:
         read = torch.cat([read, tokens[:, None]], 1)
         if isinstance(features.absent, OneForAll):
             own = self.model.step(tokens, present, features.present)
-            log_p, (log_p0, absent) = _log_probs(own.logits), self._without(read, absent, features.absent.features)
+            if self.plausible is not None:
+                logits, absent = self._among_plausible(own.logits, words, read, absent, features.absent.features)
+                return Step(logits, own.attention, own.sentinel, (own.state, absent, read))
+            log_p, (logits, absent) = _log_probs(own.logits), self._without(read, absent, features.absent.features)
+            log_p0 = _log_probs(logits)
             seen = own.attention, own.sentinel, own.state
         else:
             logits, attention, sentinel, both = self.model.step(
@@ -99,17 +116,32 @@ class Contrasted:
         attention, sentinel, present = seen
         return Step(self.rule(log_p, log_p0, words, forbidden), attention, sentinel, (present, absent, read))
 
-    def _without(self, read: Tensor, state: State, features: Any) -> tuple[Tensor, State]:
-        """Log-probabilities (N, V) without a picture after what was read (N, t), and the state then."""
+    def _among_plausible(
+        self, logits: Tensor, words: Tensor, read: Tensor, absent: State, features: Any
+    ) -> tuple[Tensor, State]:
+        """What the rule makes of logits (N, V), and the state without a picture: all but plausible words get −∞."""
+        assert self.plausible is not None
+        logits = _exact(logits)
+        chosen = self.plausible(logits).any(0).nonzero().squeeze(1)
+        without, absent = self._without(read, absent, features, chosen)
+        contrasted = self.rule(logits[:, chosen], _exact(without), words, None)
+        return torch.full_like(logits, -torch.inf).index_copy_(1, chosen, contrasted), absent
+
+    def _without(self, read: Tensor, state: State, features: Any, *words: Tensor) -> tuple[Tensor, State]:
+        """Logits (N, V), or of some words (N, W), without a picture after what was read (N, t), and the state then."""
         unique, place = torch.unique(read, dim=0, return_inverse=True)
         rows = torch.arange(len(read), device=read.device)
         first = rows.new_full((len(unique),), len(read)).scatter_reduce(0, place, rows, "amin")
-        step = self.model.step(read[first, -1], select(state, first), features)
-        return _log_probs(step.logits)[place], select(step.state, place)
+        step = self.model.step(read[first, -1], select(state, first), features, *words)
+        return step.logits[place], select(step.state, place)
+
+
+def _exact(logits: Tensor) -> Tensor:
+    return logits.float() if logits.dtype.itemsize < 4 else logits
 
 
 def _log_probs(logits: Tensor) -> Tensor:
-    return torch.log_softmax(logits.float() if logits.dtype.itemsize < 4 else logits, -1)
+    return torch.log_softmax(_exact(logits), -1)
 
 
 def stacked(first: State, second: State) -> State:

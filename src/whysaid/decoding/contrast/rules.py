@@ -44,7 +44,7 @@ class Rule:
         Returns:
             The stepper, the features that it takes, and those of the pictures alone.
         """
-        contrasted = Contrasted(model, self.absent, self)
+        contrasted = Contrasted(model, self.absent, self, plausible=self.plausible if self.beta > 0 else None)
         pairs = contrasted.features(batch)
         return contrasted, pairs, pairs.present
 
@@ -52,8 +52,8 @@ class Rule:
         """Gives what the next words are chosen by, (N, V), −inf where they are not plausible.
 
         Args:
-            present: (N, V) log-probabilities l given the picture.
-            absent: (N, V) log-probabilities l₀ given none.
+            present: (N, V) log-probabilities l given the picture, or logits.
+            absent: (N, V) log-probabilities l₀ given none, or logits. With logits a row may be off by a constant.
             words: (N, 1) int64, how many each caption has so far.
             forbidden: (N, V) bool, words that a filter will take out: those that are left are as plausible as they are
                 beside each other. None: none.
@@ -61,8 +61,12 @@ class Rule:
         contrasted = present + self.weight(words) * (present - absent)
         if self.beta == 0:
             return contrasted
+        return contrasted.masked_fill(~self.plausible(present, forbidden), -torch.inf)
+
+    def plausible(self, present: Tensor, forbidden: Tensor | None = None) -> Tensor:
+        """Tells words with p ≥ β · max p, β > 0, (N, V) bool; arguments are those of a call."""
         allowed = present if forbidden is None else present.masked_fill(forbidden, -torch.inf)
-        return contrasted.masked_fill(present < allowed.amax(-1, keepdim=True) + log(self.beta), -torch.inf)
+        return present >= allowed.amax(-1, keepdim=True) + log(self.beta)
 
     def weight(self, words: Tensor) -> Tensor | float:
         """Gives w ≥ 0, the weight of l − l₀, of the word after so many (N, 1)."""
