@@ -92,6 +92,7 @@ SMALL_VILT = (
     *(f"model.{size}" for size in ("layers=1", "heads=2")),
     "encoder.dim=16",
     "encoder.patch_size=12",
+    "encoder.stem=[]",
     "trainer.max_epochs=1",
 )
 """A training of vilt_scenes in it."""

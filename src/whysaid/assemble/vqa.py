@@ -128,9 +128,8 @@ def start_encoder(encoder: Encoder, path: str) -> None:
         raise UserError(f"{path} has no encoder to start from: encoder_ckpt takes a captioner's or a VQA model's")
     new = fit_beginning(encoder, read_weights(path, f"{module}.encoder", "encoder"))
     if new:
-        log.info(
-            "%s is not in %s and starts from nothing", ", ".join(sorted({n.rpartition(".")[0] for n in new})), path
-        )
+        parts = ", ".join(sorted({name.rpartition(".")[0] or name for name in new}))
+        log.info("from random weights, for they are not in %s: %s", path, parts)
 
 
 def _unfilled(config: DictConfig, filled_from: str | Path | None) -> DictConfig:

@@ -22,6 +22,7 @@ from whysaid.models.explainable import Explainable
 from whysaid.models.transformers.idefics3 import MarkedTiles
 from whysaid.models.transformers.load import Pretrained
 from whysaid.models.transformers.pretrained import PretrainedCaptioner
+from whysaid.models.transformers.sized_vilt import SizedVilt, ViltPatches
 from whysaid.models.transformers.vision_language import VisionLanguage
 
 Load = Callable[[str], Pretrained]
@@ -84,6 +85,26 @@ def test_the_residual_closes_the_sum_with_biases(family: str, method: str, loade
     torch.testing.assert_close(parts + explanation.residual, scores)
     for part in (explanation.pixels, explanation.words, explanation.regions):
         assert part.isfinite().all() and (part.flatten(2).abs().sum(2) > 0).all()
+
+
+@pytest.mark.parametrize("constants", [False, True])
+def test_relevance_goes_through_the_stem_of_a_sized_vilt(constants: bool) -> None:
+    torch.manual_seed(0)
+    patches = ViltPatches(SIDE, 4, dim=8, initial_std=0.3, stem=(6, 8))
+    model = SizedVilt(patches, 30, 5, hidden_dim=16, layers=2, heads=2, initial_std=0.3).double().eval()
+    for name, values in chain(model.named_parameters(), model.named_buffers()):
+        if name.endswith("running_mean") or (not constants and any(part in name for part in CONSTANTS)):
+            nn.init.zeros_(values)
+    questions = Answers(words(2, 4))
+    explanation = CP.attribute(model, photos(2), questions)
+    assert explanation.pixels is not None
+    parts = explanation.pixels.flatten(2).sum(2) + explanation.words.sum(2)
+    with torch.no_grad():
+        scores = questions.scores(model(questions.tokens, model.encode(photos(2))).unsqueeze(1))
+    torch.testing.assert_close(parts + explanation.residual, scores)
+    size = explanation.pixels.abs().flatten(2).sum(2) + explanation.words.abs().sum(2)
+    assert constants or (explanation.residual.abs() <= 1e-7 * size).all()
+    assert (explanation.pixels.flatten(2).abs().sum(2) > 0).all()
 
 
 @pytest.mark.parametrize("family", [*SAVE, *DIALOGUES])

@@ -11,6 +11,7 @@ from tests.models.transformers.tiny import photos
 from whysaid.data.vocabulary import END, PAD, START
 from whysaid.errors import UserError
 from whysaid.models.encoders.regions import RegionFeatures
+from whysaid.models.encoders.scenes_cnn import ScenesCNN
 from whysaid.models.transformers.sized_blip import BlipVision, SizedBlip
 from whysaid.models.transformers.sized_vilt import SizedVilt, ViltPatches
 
@@ -58,13 +59,15 @@ def test_blip_is_trained_whole() -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("stem", [{}, STEM], ids=["linear", "stem"])
 def test_vilt_of_chosen_sizes_answers_as_transformers_does(stem: dict[str, Any]) -> None:
+    """With a stem its pictures are what the stem sees."""
     model, images = small_vilt(stem), photos(2)
+    pictures = model.encoder.features(images)
     questions = torch.tensor([[4, 5, 6, 7], [8, 4, PAD, PAD]])
     theirs = model.pretrained(
         input_ids=questions,
         attention_mask=(questions != PAD).long(),
-        pixel_values=images,
-        pixel_mask=torch.ones(2, SIDE, SIDE),
+        pixel_values=pictures,
+        pixel_mask=torch.ones_like(pictures[:, 0]),
     ).logits
     torch.testing.assert_close(model(questions, model.encode(images)), theirs, atol=1e-10, rtol=0)
     assert theirs.shape == (2, ANSWERS) and (theirs[0] - theirs[1]).abs().max() > 1e-3
@@ -75,6 +78,14 @@ def test_vilt_trains_its_patches(stem: dict[str, Any]) -> None:
     model = small_vilt(stem)
     model(torch.tensor([[4, 5]]), model.encode(photos(1))).square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.encoder.parameters())
+
+
+def test_the_stem_starts_from_scenes_cnn() -> None:
+    """`encoder_ckpt` gives an encoder the weights of the same names."""
+    patches, scenes = ViltPatches(SIDE, 4, dim=8, stem=(6, 8)), ScenesCNN((6, 8), SIDE)
+    missing, unexpected = patches.load_state_dict(scenes.state_dict(), strict=False)
+    assert not unexpected and not any(name.startswith("features") for name in missing)
+    assert patches.features(photos(1).float()).shape == (1, 8, *scenes.grid)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from whysaid.data.images import Preprocessing
 from whysaid.data.vocabulary import PAD
 from whysaid.errors import UserError
 from whysaid.models.encoders.blocks import pooled_blocks
-from whysaid.models.encoders.encoder import Encoder
+from whysaid.models.encoders.encoder import Encoder, Regions
 from whysaid.models.transformers.own_tokens import OwnTokens
 from whysaid.models.transformers.sized_blip import require_patches
 from whysaid.models.transformers.vilt import Patches, Vilt
@@ -22,7 +22,7 @@ class ViltPatches(Patches):
 
     ViLT's map is linear, which takes millions of pictures to learn from. With a stem the patches are cut out of what
     a few convolutions see, which learns from thousands (Xiao et al. 2021, Early convolutions help transformers see
-    better).
+    better). The convolutions are those of `ScenesCNN`, and may start from its weights.
 
     Args:
         image_size: pixels, a multiple of `patch_size`.
@@ -30,8 +30,8 @@ class ViltPatches(Patches):
         dim: D, width of the whole transformer.
         dropout: probability on each patch.
         initial_std: standard deviation of the positions at first.
-        stem: channels of each block of the stem; none: ViLT's own linear map. There is a max-pool between blocks, and
-            2 to the number of pools must divide `patch_size`.
+        stem: channels of each block of the stem; none: ViLT's own linear map of pixels. There is a max-pool between
+            blocks, and 2 to the number of pools must divide `patch_size`.
 
     Raises:
         UserError: sizes that do not divide one another.
@@ -47,53 +47,31 @@ class ViltPatches(Patches):
         stem: Sequence[int] = (),
     ):
         require_patches("vilt_patches", image_size, patch_size)
+        reduction = 2 ** max(len(stem) - 1, 0)
+        if patch_size % reduction:
+            raise UserError(
+                f"vilt_patches: {len(stem)} blocks of the stem make one place of {reduction} pixels, "
+                f"which does not divide a patch of {patch_size}"
+            )
         config = ViltConfig(
-            image_size=image_size,
-            patch_size=patch_size,
+            image_size=image_size // reduction,
+            patch_size=patch_size // reduction,
+            num_channels=stem[-1] if stem else 3,
             hidden_size=dim,
             hidden_dropout_prob=dropout,
             num_attention_heads=1,
         )
         embeddings = ViltEmbeddings(config)
-        if stem:
-            convolutions = stemmed(stem, patch_size, dim)
-            embeddings.patch_embeddings = convolutions  # type: ignore[assignment]
         for vectors in (embeddings.cls_token, embeddings.position_embeddings):
             nn.init.trunc_normal_(vectors, std=initial_std)
         super().__init__(embeddings, Preprocessing(image_size, mean=(0.5,) * 3, std=(0.5,) * 3))
+        self.features = nn.Sequential(*pooled_blocks(stem))
+        self.patch = patch_size
+        self.grid = self.grid_at(image_size, image_size)
 
-
-def stemmed(widths: Sequence[int], patch: int, dim: int) -> nn.Module:
-    """Makes the map of pixels (B, 3, H, W) to patches (B, dim, H / patch, W / patch) through convolutions.
-
-    Args:
-        widths: channels of each block.
-        patch: pixels.
-        dim: D.
-
-    Raises:
-        UserError: the blocks' pools do not divide the patch.
-    """
-    reduction = 2 ** (len(widths) - 1)
-    if patch % reduction:
-        raise UserError(
-            f"vilt_patches: {len(widths)} blocks of the stem make one place of {reduction} pixels, "
-            f"which does not divide a patch of {patch}"
-        )
-    side = patch // reduction
-    return _Stemmed(*pooled_blocks(widths), nn.Conv2d(widths[-1], dim, side, stride=side))
-
-
-class _Stemmed(nn.Sequential):
-    """Layers of which the last maps what the others see to patches: the one that `ViltEmbeddings` asks for by name."""
-
-    @property
-    def projection(self) -> nn.Module:
-        return self[-1]
-
-    def forward(self, images: Tensor) -> Tensor:
-        patches: Tensor = super().forward(images.contiguous(memory_format=torch.channels_last))
-        return patches
+    def forward(self, images: Tensor) -> Regions:
+        """Images (B, 3, H, W) in [−1, 1] → Regions."""
+        return super().forward(self.features(images.contiguous(memory_format=torch.channels_last)))
 
 
 class SizedVilt(Vilt):
@@ -149,3 +127,4 @@ class SizedVilt(Vilt):
         embeddings.patch_embeddings, embeddings.dropout = encoder.projection, encoder.dropout
         embeddings.cls_token, embeddings.position_embeddings = encoder.class_token, encoder.positions
         super().__init__(pretrained, encoder.preprocessing, OwnTokens(vocab_size))
+        self.encoder = encoder
