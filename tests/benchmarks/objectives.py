@@ -29,7 +29,7 @@ from whysaid.models.captioner import Captioner
 from whysaid.models.encoders.regions import RegionFeatures
 from whysaid.models.encoders.vgg16 import VGG16
 from whysaid.models.gridtd import GridTD
-from whysaid.models.word_captioner import Features
+from whysaid.models.word_captioner import Features, WordCaptioner
 from whysaid.objectives.cider_d import CIDErD
 from whysaid.objectives.content_words import content_words
 from whysaid.objectives.context_relevance import ContextRelevance
@@ -79,11 +79,13 @@ def data(captions: dict[int, list[str]]) -> Any:
 class COCOLengths(UpDown):
     """An up-down captioner that ends its captions when people do, some of them late."""
 
+    logits_of = Captioner.logits_of  # those of this head
+
     def head(self, output: Tensor) -> Tensor:
         said = output[..., H].long().clamp(max=len(LENGTHS) - 1)
         share = torch.tensor(LENGTHS)
         hazard = (share / share.flip(0).cumsum(0).flip(0)).clamp(1e-6, 1 - 1e-6)
-        logits = Captioner.head(self, output[..., :H]).mul(SCALE)
+        logits = WordCaptioner.head(self, output[..., :H]).mul(SCALE)
         others = logits.detach().logsumexp(-1) + hazard.logit()[said]
         return torch.cat([logits[..., :END], others[..., None], logits[..., END + 1 :]], -1)
 
