@@ -248,7 +248,31 @@ def test_the_report_is_made(opened: Open, photos: list[str], tmp_path: Path) -> 
         page.get_by_role("button", name="Download the report").click()
     download.value.save_as(tmp_path / "report.html")
     assert "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "src.explain" in page.locator("#command").inner_text()
+    command = page.locator("#command").inner_text()
+    assert "src.explain" in command and "attribution=[lrp,attention]" in command
+
+
+def test_a_new_photo_leaves_nothing_of_the_former(opened: Open, photos: list[str]) -> None:
+    """Neither its report nor what was asked about its words."""
+    page = opened()
+    give(page, photos[0])
+    page.get_by_role("tab", name="Ask the words").click()
+    field = page.locator("#other textarea, #other input[type=text]").first
+    said = field.input_value().split()
+    field.fill(" ".join([next(word for word in ("house", "ball", "a") if word != said[0]), *said[1:]]))
+    page.get_by_role("button", name="Why this rather than that?").click()
+    page.wait_for_selector("#rather-map img")
+    page.get_by_role("button", name="Take it with you").click()
+    page.get_by_role("button", name="Make the report").click()
+    page.get_by_role("button", name="Download the report").wait_for()
+    former = source(page, "first-map")
+    page.locator(
+        "#photo button[aria-label='Clear'], #photo button[title='Clear'], #photo button[aria-label='Remove Image']"
+    ).first.click()
+    give(page, photos[1])
+    await_other(page, "first-map", former)
+    page.get_by_role("button", name="Make the report").wait_for()
+    assert not page.locator("#rather").inner_text().strip()
 
 
 def test_two_users_do_not_meet(opened: Open, photos: list[str]) -> None:

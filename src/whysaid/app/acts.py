@@ -31,6 +31,9 @@ PAINTED = -1
 PAINTING = ("what I paint", PAINTED)
 """That choice as it is offered."""
 
+UNMADE = "Make the report"
+"""What the button of a report says before it is made."""
+
 Layers = dict[str, Any] | None
 """What an image editor gives: `background`, and `layers` of what was painted, (H, W, 4) uint8."""
 
@@ -65,13 +68,12 @@ class Acts:
     @answering
     def look(self, path: str | None, question: str) -> list[Any]:
         """Asks the model about a photo. Gives the exploration, the words said, a remark, the words to choose from, the
-        photo to paint on, a text to change, the command that does the same; and empties the answers to other acts."""
+        photo to paint on, a text to change; and empties the answers to other acts."""
         hidden = gr.Image(None, visible=False)
-        emptied = [gr.HTML(""), gr.HTML(""), hidden, hidden, choice_of([]), hidden]
+        emptied = [gr.HTML(""), gr.HTML(""), hidden, gr.HTML(""), hidden, choice_of([]), hidden, self.unmade()]
         if path is None:
-            return [None, "", "", gr.Radio(choices=[], value=None), None, "", "", *emptied]
+            return [None, "", "", gr.Radio(choices=[], value=None), None, "", *emptied]
         explored = Exploration.of(self.subject, load_image(path), question=question or None)
-        options = [shlex.quote(f'{name}="{value}"') for name, value in explored.options.items()]
         return [
             explored,
             said_html(explored.words, explored.support, doubtful=self.doubtful),
@@ -81,7 +83,6 @@ class Acts:
             ),
             {"background": np.asarray(enlarged(explored.photo)), "layers": [], "composite": None},
             " ".join(explored.words),
-            " ".join(["python -m src.explain", f"ckpt={shlex.quote(self.ckpt)}", "image=PHOTO", *options]),
             *emptied,
         ]
 
@@ -93,10 +94,11 @@ class Acts:
     @answering
     def show(
         self, explored: Exploration | None, place: int | None, first: str, second: str, *how: Any
-    ) -> tuple[gr.Image, gr.Image, str]:
-        """Shows the maps of one word by two methods, and the words that were read before it."""
+    ) -> tuple[gr.Image, gr.Image, str, str]:
+        """Shows the maps of one word by two methods, the words that were read before it, and the command that makes
+        the report of both."""
         if explored is None or place is None:
-            return gr.Image(None), gr.Image(None), ""
+            return gr.Image(None), gr.Image(None), "", ""
         pictures = [
             gr.Image(
                 explored.picture(method, place, Shown(*how)),
@@ -107,7 +109,15 @@ class Acts:
             else gr.Image(None, visible=False)
             for method in (first, second)
         ]
-        return pictures[0], pictures[1], read_before(explored, first, place)
+        return pictures[0], pictures[1], read_before(explored, first, place), self.command(explored, first, second)
+
+    def command(self, explored: Exploration, *methods: str) -> str:
+        """The command that explains a photo by the same methods, and asks the same."""
+        names = list(dict.fromkeys(method for method in methods if method))
+        chosen = names[0] if len(names) == 1 else f"[{','.join(names)}]"
+        options = [f'{name}="{value}"' for name, value in explored.options.items()]
+        settings = [f"ckpt={self.ckpt}", "image=PHOTO", f"attribution={chosen}", *options]
+        return " ".join(["python -m src.explain", *map(shlex.quote, settings)])
 
     @answering
     def find(self, explored: Exploration | None) -> tuple[gr.Radio, gr.Image]:
@@ -152,6 +162,11 @@ class Acts:
         """Shows why the model says what it says rather than another text."""
         compared = known(explored).rather(text)
         return said_html(compared.words), gr.Image(compared.picture(method, 0, Shown()), visible=True)
+
+    @staticmethod
+    def unmade() -> gr.DownloadButton:
+        """The button of a report that nobody has made: of another photo, or by other methods."""
+        return gr.DownloadButton(UNMADE, value=None)
 
     @answering
     def write_report(self, explored: Exploration | None, path: str | None, *methods: str) -> gr.DownloadButton:

@@ -65,6 +65,7 @@ class Exploration:
     sentence: Sentence
     objects: list[FoundObject] = field(default_factory=list)
     _maps: dict[str, MethodMaps] = field(default_factory=dict)
+    _limits: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, subject: Subject, photo: Image.Image, **options: str | None) -> "Exploration":
@@ -117,16 +118,26 @@ class Exploration:
     def picture(self, method: str, word: int, shown: Shown) -> Image.Image:
         """Lays the map of one word over the photo."""
         method_maps = self.maps(method)
-        maps = soften(method_maps.maps)
-        if shown.sign != "both" and method_maps.signed:
-            maps = np.maximum(maps if shown.sign == "for" else -maps, 0)
         signed = method_maps.signed and shown.sign == "both"
         neutral = method_maps.uniform or 0.0
-        limit = largest(maps, neutral) if shown.same_range else None
+        limit = None
+        if shown.same_range:
+            if (method, shown.sign) not in self._limits:
+                self._limits[method, shown.sign] = largest(self._softened(method, slice(None), shown.sign), neutral)
+            limit = self._limits[method, shown.sign]
         image = np.asarray(self.photo) / 255
-        coloured = overlay(image, maps[word], signed, limit, neutral)
+        (heat,) = self._softened(method, slice(word, word + 1), shown.sign)
+        coloured = overlay(image, heat, signed, limit, neutral)
         blended = image * (1 - shown.opacity) + coloured * shown.opacity
         return enlarged(image_of(blended))
+
+    def _softened(self, method: str, words: slice, sign: str) -> NDArray[np.float32]:
+        """The maps of some words as they are shown, of one sign or of both."""
+        method_maps = self.maps(method)
+        maps = soften(method_maps.maps[words])
+        if sign == "both" or not method_maps.signed:
+            return maps
+        return np.maximum(maps if sign == "for" else -maps, 0)
 
     def resting_on(self, mask: NDArray[np.bool_], method: str) -> list[tuple[str, float]]:
         """Each word and the share, in [0, 1], of what speaks for it in the photo that lies in a region.

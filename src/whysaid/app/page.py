@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from whysaid.app.acts import PAINTED, PAINTING, Acts
+from whysaid.app.acts import PAINTED, PAINTING, UNMADE, Acts
 from whysaid.app.exploration import SIGNS
 from whysaid.assemble.methods import method_names
 from whysaid.figures.titles import title
@@ -107,17 +107,20 @@ def build_page(acts: Acts, examples: list[str]) -> gr.Blocks:
             words = words_tab(questions)
         with gr.Accordion("Take it with you", open=False):
             gr.Markdown("The report of this photo with the two methods, and the command that makes one:")
-            report = gr.DownloadButton("Make the report", elem_id="report")
+            report = gr.DownloadButton(UNMADE, elem_id="report")
             command = gr.Code(language="shell", label="Command", elem_id="command")
 
-        looked = [state, explained.said, explained.remark, explained.word, region.painting, words.other, command]
-        answers = [region.shares, region.without, region.filled, words.rather_map, region.chosen, region.found]
-        view, maps = [state, *explained.choices], [first_map, second_map, read]
+        looked = [state, explained.said, explained.remark, explained.word, region.painting, words.other]
+        regions = [region.shares, region.without, region.filled]
+        answers = [*regions, words.rather, words.rather_map, region.chosen, region.found, report]
+        view, maps = [state, *explained.choices], [first_map, second_map, read, command]
         events = (asked.question.submit, asked.ask.click) if questions else (asked.photo.change,)
         for event in events:
             event(acts.look, [asked.photo, asked.question], [*looked, *answers]).then(acts.show, view, maps)
         for control in explained.choices:
             control.input(acts.show, view, maps, show_progress="minimal")
+        for method in (explained.first, explained.second):
+            method.input(acts.unmade, None, report, show_progress="hidden")
         region.find.click(acts.find, state, [region.chosen, region.found])
         region.found.select(acts.pick, state, region.chosen).then(
             acts.choose, [state, region.chosen], region.found, show_progress="hidden"

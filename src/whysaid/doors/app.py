@@ -43,7 +43,7 @@ def main(config: DictConfig) -> None:
     subject: Subject = open_subject(config.ckpt, config.get("decoding"), config)
     inpaint = fill_biharmonic if config.inpainter is None else TrainedInpainter(config.inpainter)
     detector: Detector | None = None if config.get("detector") is None else instantiate(config.detector)
-    with uploads(config.keep) as folder:
+    with uploads(kept_in(config)) as folder:
         from whysaid.app.acts import Acts
         from whysaid.app.filling import Filling
         from whysaid.app.page import CSS, THEME, build_page
@@ -70,6 +70,13 @@ def examples() -> list[str]:
     """The paths of the photos to begin with."""
     folder = Path(str(files("skimage") / "data"))
     return [str(folder / name) for name in EXAMPLES if (folder / name).is_file()]
+
+
+def kept_in(config: DictConfig) -> str | None:
+    """The folder that `keep` names; `true` is the one of the app among the run directories, and `false` none."""
+    if isinstance(config.keep, bool):
+        return str(Path(config.paths.output_dir) / "app") if config.keep else None
+    return None if config.keep is None else str(config.keep)
 
 
 @contextmanager

@@ -4,6 +4,9 @@ import re
 
 TITLES = {
     "lrp": "LRP",
+    "lrp_cp": "CP-LRP",
+    "lrp_attn": "AttnLRP",
+    "attention_grad_cam": "Grad-CAM on attention",
     "lrp_epsilon": "LRP, ε-rule",
     "lrp_gamma": "LRP, γ-rule",
     "lrp_alpha2_beta1": "LRP, α2β1-rule",
