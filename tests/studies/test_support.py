@@ -16,6 +16,8 @@ from tests.studies.test_doors import CHAIN
 from whysaid.data.object_words import ObjectWords
 from whysaid.data.scenes.objects import OBJECT_WORDS
 from whysaid.data.vocabulary import END, Vocabulary
+from whysaid.studies.common.statistics import Interval
+from whysaid.studies.support.card import tell_card
 
 UNSUPPORTED = "_target_: whysaid.decoding.support.unsupported.Unsupported"
 
@@ -44,6 +46,7 @@ def fitted(finished: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFact
     """A checkpoint whose support is fitted on what it is made to say of every picture."""
     folder = tmp_path_factory.mktemp("fitted")
     ckpt = shutil.copy(finished / "checkpoints/best.ckpt", folder / "best.ckpt")
+    shutil.copy(finished / "checkpoints/README.md", folder / "README.md")
     places = (f"paths.data_dir={data_dir}", f"paths.output_dir={folder}/outputs", "support.folder=null")
     quick = ("logger=none", "study.relevance=null", "study.removal=null", "study.folds=2", "split=train")
     said = ("decoding=greedy", f"decoding.filters=[{CHAIN}]")
@@ -59,6 +62,20 @@ def fitted(finished: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFact
 def evaluate(fitted: Path, places: list[str], plain_tokens: None) -> Evaluate:
     quick = ("logger=none", only("test", "hallucination"))
     return lambda *more: run_door("evaluate", *places, f"ckpt={fitted}", "support.folder=null", *quick, *more)
+
+
+def test_the_model_card_tells_how_well_it_is_calibrated(fitted: Path, finished: Path) -> None:
+    card, former = (folder.joinpath("README.md").read_text() for folder in (fitted.parent, finished / "checkpoints"))
+    before, _, section = card.partition("## Support of named objects\n")
+    section, _, after = section.partition("## Limits\n")
+    assert before + "## Limits\n" + after == former
+    assert "`best.support.json`" in section and "of the train split" in section
+    assert "| area under the ROC curve | " in section and "| expected calibration error | " in section
+    scores = {key: Interval(value, value, value) for key, value in {"auc": 0.875, "calibration_error": 0.03125}.items()}
+    assert tell_card(fitted, fitted, scores, 7, "test")
+    again = (fitted.parent / "README.md").read_text()
+    assert again.count("## Support of named objects") == 1 and "| area under the ROC curve | 0.8750 | " in again
+    assert not tell_card(fitted.parent / "elsewhere" / "best.ckpt", fitted, scores, 7, "test")
 
 
 def records(ran: Ran) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from whysaid.studies.common.held_out import held_out
 from whysaid.studies.common.judged import judged_mentions
 from whysaid.studies.common.outcome import Outcome
 from whysaid.studies.common.probe import fit_probe
+from whysaid.studies.support.card import tell_card
 from whysaid.studies.support.fit import fit, measured
 from whysaid.studies.support.removed import caption_without
 from whysaid.studies.support.words import JudgedWords, with_evidence
@@ -130,7 +131,13 @@ class SupportStudy:
             },
             probe,
         )
-        return self._outcome(support, words, fitted, data.evaluated, self._stored(support, folder))
+        places = self._stored(support, folder)
+        own = beside(Path(self.ckpt))
+        if own in places and data.evaluated != self.fitted_on:
+            best, judged = next(iter(regressions.items())), words[data.evaluated, KEPT]
+            scores = measured(best[1](judged.matrix(best[0])), judged, self.seed)
+            tell_card(Path(self.ckpt), own, scores, len(judged), data.evaluated)
+        return self._outcome(support, words, fitted, data.evaluated, places)
 
     def _words(self, task: Writer, data: CaptionData, metric: Hallucination, probe: Presence | None) -> JudgedWords:
         captioner = task.single_captioner
