@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
 import whysaid
 from whysaid.assemble.caption_subject import CaptionSubject
 from whysaid.data.inpainting.filling import fill_with_mean
 from whysaid.data.instances import Instance
+from whysaid.doors.app import kept_in
 
 pytest.importorskip("gradio", reason="Gradio is not installed: pip install -e '.[app]'")
 
@@ -347,3 +349,10 @@ def test_a_broken_file_is_said_so_and_the_next_one_read(opened: Open, photos: li
     page.reload()
     page.wait_for_selector("#photo input[type=file]", state="attached")
     give(page, photos[0])
+
+
+@pytest.mark.parametrize(
+    ("keep", "folder"), [(None, None), ("true", "runs/app"), (True, "runs/app"), ("false", None), ("my/own", "my/own")]
+)
+def test_where_uploads_are_kept(keep: object, folder: str | None) -> None:
+    assert kept_in(OmegaConf.create({"keep": keep, "paths": {"output_dir": "runs"}})) == folder

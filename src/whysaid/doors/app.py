@@ -74,9 +74,10 @@ def examples() -> list[str]:
 
 def kept_in(config: DictConfig) -> str | None:
     """The folder that `keep` names; `true` is the one of the app among the run directories, and `false` none."""
-    if isinstance(config.keep, bool):
-        return str(Path(config.paths.output_dir) / "app") if config.keep else None
-    return None if config.keep is None else str(config.keep)
+    keep = str(config.keep)  # it is taken as typed, for it is a path
+    if keep.lower() == "true":
+        return str(Path(config.paths.output_dir) / "app")
+    return None if config.keep is None or keep.lower() == "false" else keep
 
 
 @contextmanager
