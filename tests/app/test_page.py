@@ -224,9 +224,8 @@ def test_nothing_painted_is_said_so(opened: Open, photos: list[str]) -> None:
     page.get_by_text("no region is painted").wait_for()
 
 
-def test_why_this_rather_than_that(opened: Open, photos: list[str]) -> None:
-    page = opened()
-    give(page, photos[0])
+def ask_why_not(page: Any) -> tuple[str, str]:
+    """Changes the first word that is said, and waits for the map; gives both words."""
     page.get_by_role("tab", name="Ask the words").click()
     field = page.locator("#other textarea, #other input[type=text]").first
     said = field.input_value().split()
@@ -234,8 +233,15 @@ def test_why_this_rather_than_that(opened: Open, photos: list[str]) -> None:
     field.fill(" ".join([other, *said[1:]]))
     page.get_by_role("button", name="Why this rather than that?").click()
     page.wait_for_selector("#rather-map img")
-    assert page.locator("#rather").inner_text().strip() == f"{said[0]} rather than {other}"
-    field.fill("qwertz")
+    return said[0], other
+
+
+def test_why_this_rather_than_that(opened: Open, photos: list[str]) -> None:
+    page = opened()
+    give(page, photos[0])
+    said, other = ask_why_not(page)
+    assert page.locator("#rather").inner_text().strip() == f"{said} rather than {other}"
+    page.locator("#other textarea, #other input[type=text]").first.fill("qwertz")
     page.get_by_role("button", name="Why this rather than that?").click()
     page.get_by_text("not in the captioner's vocabulary").wait_for()
 
@@ -258,19 +264,12 @@ def test_a_new_photo_leaves_nothing_of_the_former(opened: Open, photos: list[str
     """Neither its report nor what was asked about its words."""
     page = opened()
     give(page, photos[0])
-    page.get_by_role("tab", name="Ask the words").click()
-    field = page.locator("#other textarea, #other input[type=text]").first
-    said = field.input_value().split()
-    field.fill(" ".join([next(word for word in ("house", "ball", "a") if word != said[0]), *said[1:]]))
-    page.get_by_role("button", name="Why this rather than that?").click()
-    page.wait_for_selector("#rather-map img")
+    ask_why_not(page)
     page.get_by_role("button", name="Take it with you").click()
     page.get_by_role("button", name="Make the report").click()
     page.get_by_role("button", name="Download the report").wait_for()
     former = source(page, "first-map")
-    page.locator(
-        "#photo button[aria-label='Clear'], #photo button[title='Clear'], #photo button[aria-label='Remove Image']"
-    ).first.click()
+    page.locator("#photo").get_by_role("button", name="Remove Image").click()
     give(page, photos[1])
     await_other(page, "first-map", former)
     page.get_by_role("button", name="Make the report").wait_for()

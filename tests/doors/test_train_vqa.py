@@ -128,7 +128,7 @@ def test_the_encoder_starts_from_a_captioner(
     settings = [*SCENES, *places, "test=false", "trainer.max_epochs=1", *frozen]
     with caplog.at_level("INFO"):
         trained(tmp_path / "one", *settings, f"encoder_ckpt={best}")
-    assert f"from random weights, for they are not in {best}: " in caplog.text  # the dilated block
+    assert f"{best} has no weights of these parts, which start at random: " in caplog.text  # the dilated block
     theirs = torch.load(best, "cpu", weights_only=True)["state_dict"]
     ours = torch.load(tmp_path / "one/checkpoints/last.ckpt", "cpu", weights_only=True)["state_dict"]
     encoder = [name for name in theirs if name.startswith("captioner.encoder.")]

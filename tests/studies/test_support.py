@@ -16,7 +16,6 @@ from tests.studies.test_doors import CHAIN
 from whysaid.data.object_words import ObjectWords
 from whysaid.data.scenes.objects import OBJECT_WORDS
 from whysaid.data.vocabulary import END, Vocabulary
-from whysaid.studies.common.statistics import Interval
 from whysaid.studies.support.card import tell_card
 
 UNSUPPORTED = "_target_: whysaid.decoding.support.unsupported.Unsupported"
@@ -71,11 +70,13 @@ def test_the_model_card_tells_how_well_it_is_calibrated(fitted: Path, finished: 
     assert before + "## Limits\n" + after == former
     assert "`best.support.json`" in section and "of the train split" in section
     assert "| area under the ROC curve | " in section and "| expected calibration error | " in section
-    scores = {key: Interval(value, value, value) for key, value in {"auc": 0.875, "calibration_error": 0.03125}.items()}
-    assert tell_card(fitted, fitted, scores, 7, "test")
+    numbers = {"auc": 0.875, "calibration_error": 0.03125}
+    ends = {f"{key}_{end}": value for key, value in numbers.items() for end in ("low", "high")}
+    tell_card(fitted, fitted, {"split": "test", "words": 7, **numbers, **ends})
     again = (fitted.parent / "README.md").read_text()
     assert again.count("## Support of named objects") == 1 and "| area under the ROC curve | 0.8750 | " in again
-    assert not tell_card(fitted.parent / "elsewhere" / "best.ckpt", fitted, scores, 7, "test")
+    tell_card(fitted.parent / "elsewhere" / "best.ckpt", fitted, {})
+    assert not (fitted.parent / "elsewhere").exists()
 
 
 def records(ran: Ran) -> list[dict[str, Any]]:

@@ -129,7 +129,7 @@ def start_encoder(encoder: Encoder, path: str) -> None:
     new = fit_beginning(encoder, read_weights(path, f"{module}.encoder", "encoder"))
     if new:
         parts = ", ".join(sorted({name.rpartition(".")[0] or name for name in new}))
-        log.info("from random weights, for they are not in %s: %s", path, parts)
+        log.info("%s has no weights of these parts, which start at random: %s", path, parts)
 
 
 def _unfilled(config: DictConfig, filled_from: str | Path | None) -> DictConfig:

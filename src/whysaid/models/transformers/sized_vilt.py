@@ -127,4 +127,4 @@ class SizedVilt(Vilt):
         embeddings.patch_embeddings, embeddings.dropout = encoder.projection, encoder.dropout
         embeddings.cls_token, embeddings.position_embeddings = encoder.class_token, encoder.positions
         super().__init__(pretrained, encoder.preprocessing, OwnTokens(vocab_size))
-        self.encoder = encoder
+        self.encoder = encoder  # in place of patches of the same weights, which know no stem

@@ -132,12 +132,12 @@ class SupportStudy:
             probe,
         )
         places = self._stored(support, folder)
+        outcome = self._outcome(support, words, fitted, data.evaluated, places)
         own = beside(Path(self.ckpt))
         if own in places and data.evaluated != self.fitted_on:
-            best, judged = next(iter(regressions.items())), words[data.evaluated, KEPT]
-            scores = measured(best[1](judged.matrix(best[0])), judged, self.seed)
-            tell_card(Path(self.ckpt), own, scores, len(judged), data.evaluated)
-        return self._outcome(support, words, fitted, data.evaluated, places)
+            wanted = {"split": data.evaluated, "pictures": KEPT}
+            tell_card(Path(self.ckpt), own, next(row for row in outcome.rows if wanted.items() <= row.items()))
+        return outcome
 
     def _words(self, task: Writer, data: CaptionData, metric: Hallucination, probe: Presence | None) -> JudgedWords:
         captioner = task.single_captioner
