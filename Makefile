@@ -25,9 +25,13 @@ train: setup
 	$(VENV)/bin/python -m src.train --cfg job
 	$(VENV)/bin/python -m src.train
 
+# the newest model that says words: the app has no use for an inpainting GAN
+NEWEST = ls -t outputs/train/*/checkpoints/best.ckpt 2> /dev/null | while read -r ckpt; do \
+	grep -q assemble.inpainting "$${ckpt%/checkpoints/*}/config.yaml" || { echo "$$ckpt"; break; }; done
+
 demo: setup
-	CKPT=$$(ls -t outputs/train/*/checkpoints/best.ckpt 2> /dev/null | head -1); \
-	if [ -z "$$CKPT" ]; then $(VENV)/bin/python -m src.train && CKPT=$$(ls -t outputs/train/*/checkpoints/best.ckpt | head -1); fi; \
+	CKPT=$$($(NEWEST)); \
+	if [ -z "$$CKPT" ]; then $(VENV)/bin/python -m src.train && CKPT=$$($(NEWEST)); fi; \
 	$(VENV)/bin/python -m src.app ckpt="$$CKPT"
 
 test: setup
